@@ -5,6 +5,8 @@
 #include <array>
 #include <initializer_list>
 
+#include "platform/attach_bits.hpp"
+
 namespace skep::platform {
 namespace {
 
@@ -116,35 +118,9 @@ constexpr auto kAllow = [] {
     using enum HelperNeeds;
     return std::to_array<AllowRow>({
 #define ALLOW(set, rule, ...) {HelperSet::set, rule, {__VA_ARGS__}},
-#define PROG_HELPERS(type, attach, target, ...)
 #include "platform/helper_access.def"
-#undef ALLOW
-#undef PROG_HELPERS
     });
 }();
-
-// Attach types as a bit set. AttachType::None is what the kernel makes of expected_attach_type 0: 0
-// itself, except where bpf_prog_load_fixup_attach_type() puts the type's default.
-using AttachBits = uint64_t;
-
-constexpr AttachBits bit(AttachType attach) {
-    return uint64_t{1} << static_cast<uint32_t>(attach);
-}
-
-AttachBits attach_bit(const ProgKind& kind) {
-    if (kind.attach != AttachType::None) return bit(kind.attach);
-    if (kind.type == ProgType::CgroupSock) return bit(AttachType::CgroupInetSockCreate);
-    return 1;
-}
-
-template <typename... Attach>
-constexpr AttachBits on(Attach... attach) {
-    return (bit(attach) | ...);
-}
-template <typename... Attach>
-constexpr AttachBits except(Attach... attach) {
-    return ~on(attach...);
-}
 
 struct ProgRow {
     ProgType type;
@@ -155,7 +131,7 @@ struct ProgRow {
 
 constexpr auto kProgRows = [] {
     using enum AttachType;
-    constexpr AttachBits any = ~AttachBits{0};
+    constexpr AttachBits any = kAnyAttach;
     // Hooks whose return value says allow or deny and nothing else have no error code to set.
     constexpr AttachBits with_retval = except(
         CgroupInetIngress, CgroupInetEgress, CgroupSockOps, CgroupUdp4Recvmsg, CgroupUdp6Recvmsg,
@@ -163,15 +139,12 @@ constexpr auto kProgRows = [] {
         CgroupInet4Getsockname, CgroupInet6Getsockname, CgroupUnixGetsockname);
     using Sets = std::array<HelperSet, 6>;
     return std::to_array<ProgRow>({
-#define ALLOW(set, rule, ...)
 #define PROG_HELPERS(type, attach, target, ...) \
     {ProgType::type, attach, target, [] {       \
          using enum HelperSet;                  \
          return Sets{__VA_ARGS__};              \
      }()},
 #include "platform/helper_access.def"
-#undef ALLOW
-#undef PROG_HELPERS
     });
 }();
 
@@ -180,7 +153,7 @@ constexpr auto kProgRows = [] {
 std::optional<HelperAccess> helper_access(const ProgKind& kind, HelperId helper,
                                           KernelVersion version) {
     if (helper_info(helper).since > version) return std::nullopt;
-    const AttachBits attach = attach_bit(kind);
+    const AttachBits attach = attach_bit_of(kind.type, kind.attach);
     for (const ProgRow& prog : kProgRows) {
         if (prog.type != kind.type || (prog.attach & attach) == 0) continue;
         if (!prog.target.empty() && prog.target != kind.target) continue;

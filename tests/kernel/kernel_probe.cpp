@@ -24,7 +24,7 @@ Answer offer(const Candidate& candidate) {
     attr.insns = reinterpret_cast<uint64_t>(candidate.insns.data());
     attr.insn_cnt = static_cast<uint32_t>(candidate.insns.size());
     attr.license = reinterpret_cast<uint64_t>(license.c_str());
-    attr.log_level = 1;
+    attr.log_level = candidate.verbose ? 2 : 1;
     attr.log_size = log.size();
     attr.log_buf = reinterpret_cast<uint64_t>(log.data());
     attr.prog_flags = candidate.sleepable ? BPF_F_SLEEPABLE : 0;

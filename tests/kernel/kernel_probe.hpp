@@ -40,10 +40,11 @@ constexpr isa::Insn mov(int dst, int value) {
 struct Candidate {
     ProgType type = ProgType::Unspec;
     AttachType attach = AttachType::None;
-    std::vector<isa::Insn> insns;
+    std::vector<isa::Insn> insns{};
     bool sleepable = false;
     uint32_t attach_btf_id = 0;
     std::string_view license = "GPL";
+    bool verbose = false;  ///< log the state after each instruction too
 };
 
 struct Answer {
