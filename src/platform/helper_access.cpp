@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "platform/helper_access.hpp"
 
-#include <algorithm>
 #include <array>
 #include <initializer_list>
 

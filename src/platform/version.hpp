@@ -17,7 +17,8 @@ struct KernelVersion {
 
     constexpr KernelVersion() = default;
     constexpr KernelVersion(int major_number, int minor_number)
-        : major(static_cast<uint8_t>(major_number)), minor(static_cast<uint8_t>(minor_number)) {}
+        // Braces: <sys/sysmacros.h> has macros major() and minor().
+        : major{static_cast<uint8_t>(major_number)}, minor{static_cast<uint8_t>(minor_number)} {}
 
     /// "6.12", digits and one dot only.
     explicit consteval KernelVersion(std::string_view text) {
