@@ -21,11 +21,9 @@ struct Kind {
     ProgType type;
     AttachType attach = AttachType::None;
     bool sleepable = false;
-    uint32_t btf_kind = 0;  ///< of the function or typedef that a tracing program attaches to
+    btf::Kind btf_kind{};  ///< of the function or typedef that a tracing program attaches to
     std::string_view target{};
 };
-
-constexpr uint32_t kTypedef = 8, kFunc = 12;
 
 // Left out: what no kernel can be asked without more of an object around it (struct_ops, ext), and
 // lirc_mode2, which few kernels are built with.
@@ -83,13 +81,14 @@ constexpr Kind kKinds[] = {
     {ProgType::CgroupSysctl, AttachType::CgroupSysctl},
     {ProgType::CgroupSockopt, AttachType::CgroupGetsockopt},
     {ProgType::CgroupSockopt, AttachType::CgroupSetsockopt},
-    {ProgType::Tracing, AttachType::TraceRawTp, false, kTypedef, "btf_trace_sched_switch"},
-    {ProgType::Tracing, AttachType::TraceIter, false, kFunc, "bpf_iter_task"},
-    {ProgType::Tracing, AttachType::TraceIter, false, kFunc, "bpf_iter_tcp"},
-    {ProgType::Tracing, AttachType::TraceFentry, false, kFunc, "vfs_unlink"},
-    {ProgType::Lsm, AttachType::LsmMac, false, kFunc, "bpf_lsm_file_open"},
-    {ProgType::Lsm, AttachType::LsmCgroup, false, kFunc, "bpf_lsm_socket_create"},
-    {ProgType::Lsm, AttachType::LsmCgroup, false, kFunc, "bpf_lsm_socket_post_create"},
+    {ProgType::Tracing, AttachType::TraceRawTp, false, btf::Kind::Typedef,
+     "btf_trace_sched_switch"},
+    {ProgType::Tracing, AttachType::TraceIter, false, btf::Kind::Func, "bpf_iter_task"},
+    {ProgType::Tracing, AttachType::TraceIter, false, btf::Kind::Func, "bpf_iter_tcp"},
+    {ProgType::Tracing, AttachType::TraceFentry, false, btf::Kind::Func, "vfs_unlink"},
+    {ProgType::Lsm, AttachType::LsmMac, false, btf::Kind::Func, "bpf_lsm_file_open"},
+    {ProgType::Lsm, AttachType::LsmCgroup, false, btf::Kind::Func, "bpf_lsm_socket_create"},
+    {ProgType::Lsm, AttachType::LsmCgroup, false, btf::Kind::Func, "bpf_lsm_socket_post_create"},
     {ProgType::SkLookup, AttachType::SkLookup},
     {ProgType::Syscall, AttachType::None, true},
     {ProgType::Netfilter, AttachType::Netfilter},
@@ -101,7 +100,7 @@ Candidate candidate_of(const Kind& kind, int32_t helper) {
         .attach = kind.attach,
         .insns = {kernel_test::call(helper), kernel_test::mov(0, 0), kernel_test::exit_insn()},
         .sleepable = kind.sleepable};
-    if (kind.btf_kind)
+    if (!kind.target.empty())
         candidate.attach_btf_id = kernel_test::kernel_btf_id(kind.btf_kind, kind.target);
     return candidate;
 }

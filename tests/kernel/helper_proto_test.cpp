@@ -24,8 +24,6 @@ namespace {
 
 using kernel_test::insn;
 
-constexpr uint32_t kBtfStruct = 4;
-
 constexpr int mode(int a, int b) {
     return a | b;
 }
@@ -156,7 +154,7 @@ uint32_t raw(auto base, TypeFlag flags) {
 bool same_btf_type(const KernelMemory& memory, uint64_t id_address, std::string_view name) {
     if (name.empty()) return true;
     const auto id = memory.word(id_address);
-    return id && *id == kernel_test::kernel_btf_id(kBtfStruct, name);
+    return id && *id == kernel_test::kernel_btf_id(btf::Kind::Struct, name);
 }
 
 bool same(const KernelMemory& memory, const HelperProto& ours, const RawProto& theirs) {

@@ -3,7 +3,6 @@
 
 #include <fmt/core.h>
 #include <linux/bpf.h>
-#include <linux/btf.h>
 #include <linux/capability.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
@@ -12,6 +11,8 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
+
+#include "btf/btf.hpp"
 
 namespace skep::kernel_test {
 
@@ -52,28 +53,11 @@ std::optional<std::string> why_not_comparable() {
     return std::nullopt;
 }
 
-uint32_t kernel_btf_id(uint32_t kind, std::string_view name) {
-    static const Bytes btf = read_file("/sys/kernel/btf/vmlinux").value_or(Bytes{});
-    const auto header = load<btf_header>(btf, 0);
-    if (!header) return 0;
-    // Bytes that follow a type's three common words, by kind: fixed, and for each of its members.
-    struct Tail {
-        uint32_t fixed, member;
-    };
-    static constexpr std::array<Tail, 20> kTails{
-        {{}, {4, 0}, {}, {12, 0}, {0, 12}, {0, 12}, {0, 8}, {},     {}, {},
-         {}, {},     {}, {0, 8},  {4, 0},  {0, 12}, {},     {4, 0}, {}, {0, 12}}};
-    uint64_t at = header->hdr_len + header->type_off;
-    for (uint32_t id = 1;; ++id) {
-        const auto type = load<btf_type>(btf, at);
-        if (!type || at >= header->hdr_len + header->type_off + header->type_len) return 0;
-        const uint32_t this_kind = BTF_INFO_KIND(type->info);
-        if (this_kind == kind &&
-            load_string(btf, header->hdr_len + header->str_off + type->name_off) == name)
-            return id;
-        const Tail tail = kTails[this_kind % kTails.size()];
-        at += sizeof *type + tail.fixed + uint64_t{tail.member} * BTF_INFO_VLEN(type->info);
-    }
+uint32_t kernel_btf_id(btf::Kind kind, std::string_view name) {
+    static const auto kernel = btf::Btf::load("/sys/kernel/btf/vmlinux");
+    if (!kernel) return 0;
+    const auto type = (*kernel)->find(name, kind);
+    return type ? type->id() : 0;
 }
 
 bool keep_capabilities(uint64_t capabilities) {

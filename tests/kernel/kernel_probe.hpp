@@ -8,6 +8,7 @@
 
 #include "base/bytes.hpp"
 #include "base/file.hpp"
+#include "btf/type.hpp"
 #include "isa/insn.hpp"
 #include "platform/types.hpp"
 #include "platform/version.hpp"
@@ -64,9 +65,8 @@ Answer offer(const Candidate& candidate);
 /// nothing where they can.
 std::optional<std::string> why_not_comparable();
 
-/// The id of a type of the running kernel (BTF_KIND_FUNC 12, BTF_KIND_TYPEDEF 8...); 0 where
-/// absent.
-uint32_t kernel_btf_id(uint32_t kind, std::string_view name);
+/// The id of a type of the running kernel; 0 where it has none of that name and kind.
+uint32_t kernel_btf_id(btf::Kind kind, std::string_view name);
 
 /// Leaves the calling thread these capabilities (bits of CAP_*) and no others, for good.
 bool keep_capabilities(uint64_t capabilities);

@@ -14,7 +14,7 @@ namespace {
 struct Kind {
     ProgType type;
     AttachType attach = AttachType::None;
-    uint32_t btf_kind = 0;
+    btf::Kind btf_kind{};
     std::string_view target{};
 };
 
@@ -55,12 +55,12 @@ constexpr Kind kKinds[] = {
     {ProgType::CgroupSockopt, AttachType::CgroupSetsockopt},
     {ProgType::SkLookup, AttachType::SkLookup},
     {ProgType::Netfilter, AttachType::Netfilter},
-    {ProgType::Tracing, AttachType::TraceRawTp, 8, "btf_trace_sched_switch"},
-    {ProgType::Tracing, AttachType::TraceIter, 12, "bpf_iter_task"},
-    {ProgType::Tracing, AttachType::TraceFentry, 12, "vfs_unlink"},
-    {ProgType::Lsm, AttachType::LsmMac, 12, "bpf_lsm_file_open"},
-    {ProgType::Lsm, AttachType::LsmMac, 12, "bpf_lsm_inode_xattr_skipcap"},
-    {ProgType::Lsm, AttachType::LsmCgroup, 12, "bpf_lsm_socket_create"},
+    {ProgType::Tracing, AttachType::TraceRawTp, btf::Kind::Typedef, "btf_trace_sched_switch"},
+    {ProgType::Tracing, AttachType::TraceIter, btf::Kind::Func, "bpf_iter_task"},
+    {ProgType::Tracing, AttachType::TraceFentry, btf::Kind::Func, "vfs_unlink"},
+    {ProgType::Lsm, AttachType::LsmMac, btf::Kind::Func, "bpf_lsm_file_open"},
+    {ProgType::Lsm, AttachType::LsmMac, btf::Kind::Func, "bpf_lsm_inode_xattr_skipcap"},
+    {ProgType::Lsm, AttachType::LsmCgroup, btf::Kind::Func, "bpf_lsm_socket_create"},
 };
 
 TEST(ReturnRange, IsTheRunningKernels) {
@@ -71,7 +71,7 @@ TEST(ReturnRange, IsTheRunningKernels) {
         for (const int32_t value : {-4096, -4095, -1, 0, 1, 2, 3, 4, 4096}) {
             kernel_test::Candidate candidate{.type = kind.type, .attach = kind.attach};
             candidate.insns = {kernel_test::mov(0, value), kernel_test::exit_insn()};
-            if (kind.btf_kind)
+            if (!kind.target.empty())
                 candidate.attach_btf_id = kernel_test::kernel_btf_id(kind.btf_kind, kind.target);
             const auto answer = kernel_test::offer(candidate);
             if (answer.unanswered()) continue;
