@@ -62,13 +62,17 @@ const HelperProto* embedded_helper(const ProgKind& kind, HelperId helper) {
     return access ? access->proto : nullptr;
 }
 
-bool embedded_has_helper(HelperId helper) { return find_row(helper) != nullptr; }
+bool embedded_has_helper(HelperId helper) {
+    return find_row(helper) != nullptr;
+}
 
 bool embedded_has_map(MapType type) {
     return std::ranges::find(kMaps, type) != std::end(kMaps);
 }
 
-std::span<const KfuncInfo> embedded_kfuncs() { return kKfuncs; }
+std::span<const KfuncInfo> embedded_kfuncs() {
+    return kKfuncs;
+}
 
 const KfuncInfo* find_embedded_kfunc(std::string_view name) {
     const auto* found = std::ranges::find(kKfuncs, name, &KfuncInfo::name);

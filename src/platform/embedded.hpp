@@ -7,11 +7,12 @@
 #include "base/bytes.hpp"
 #include "platform/helper_access.hpp"
 
-// What the embedded runtime has, as data: the engine implements exactly these lists, and Platform and
-// messages read them.
+// What the embedded runtime has, as data: the engine implements exactly these lists, and Platform
+// and messages read them.
 //
 //     if (!embedded_helper({ProgType::Xdp}, id))
-//         return unsupported("helper bpf_{} is not available here", name);   // run it in the kernel
+//         return unsupported("helper bpf_{} is not available here", name);   // run it in the
+//         kernel
 //     const KfuncInfo* kfunc = find_embedded_kfunc("bpf_strcmp");
 //
 // embedded_helpers.def, embedded_kfuncs.def and embedded_maps.def are the lists;

@@ -6,7 +6,8 @@ asm(".pushsection .rodata\n"
     ".balign 8\n"
     ".local skep_embedded_btf_begin\n"
     "skep_embedded_btf_begin:\n"
-    ".incbin \"" SKEP_EMBEDDED_BTF_FILE "\"\n"
+    ".incbin \"" SKEP_EMBEDDED_BTF_FILE
+    "\"\n"
     ".local skep_embedded_btf_end\n"
     "skep_embedded_btf_end:\n"
     ".popsection\n");
@@ -18,6 +19,8 @@ extern const uint8_t skep_embedded_btf_end[];
 
 namespace skep::platform {
 
-ByteView embedded_btf() { return {skep_embedded_btf_begin, skep_embedded_btf_end}; }
+ByteView embedded_btf() {
+    return {skep_embedded_btf_begin, skep_embedded_btf_end};
+}
 
 }  // namespace skep::platform

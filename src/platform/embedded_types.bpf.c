@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
-// The embedded runtime's own BTF: compiled for the BPF target, its .BTF section becomes what a kernel's
-// /sys/kernel/btf/vmlinux is. Never run. Besides the process structs of embedded_types.h it has the
-// types that programs written against a vmlinux.h relocate: contexts, protocol headers, the special
-// types of map values, and the enums with which they ask what there is.
+// The embedded runtime's own BTF: compiled for the BPF target, its .BTF section becomes what a
+// kernel's /sys/kernel/btf/vmlinux is. Never run. Besides the process structs of embedded_types.h
+// it has the types that programs written against a vmlinux.h relocate: contexts, protocol headers,
+// the special types of map values, and the enums with which they ask what there is.
 
 #include <linux/if_ether.h>
 #include <linux/in.h>
@@ -82,11 +82,11 @@ struct __sk_buff {
     u32 remote_port;
     u32 local_port;
     u32 data_meta;
-    CTX_POINTER(struct bpf_flow_keys *, flow_keys);
+    CTX_POINTER(struct bpf_flow_keys*, flow_keys);
     u64 tstamp;
     u32 wire_len;
     u32 gso_segs;
-    CTX_POINTER(struct bpf_sock *, sk);
+    CTX_POINTER(struct bpf_sock*, sk);
     u32 gso_size;
     u8 tstamp_type;
     u32 : 24;
@@ -170,8 +170,8 @@ struct bpf_ringbuf {
     u64 mask;
 };
 
-// With bpf_core_enum_value_exists() programs ask which helpers and map types there are: the ones that
-// the engine provides.
+// With bpf_core_enum_value_exists() programs ask which helpers and map types there are: the ones
+// that the engine provides.
 enum helper_number {
 #define HELPER(number, name, since, ret, params) NUMBER_##name = number,
 #include "helpers.def"
@@ -256,6 +256,6 @@ union skep_embedded_types {
     enum xdp_action xdp_action;
 };
 
-int skep_embedded_types(union skep_embedded_types *types) {
+int skep_embedded_types(union skep_embedded_types* types) {
     return 0;
 }

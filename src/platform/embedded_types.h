@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * The kernel structs that the embedded runtime passes to programs, with the fields that it can fill from
- * what an ordinary user may know of a process (/proc, wait status, namespaces). One header for both sides:
- * compiled as BPF C it becomes the runtime's BTF, against which CO-RE programs are relocated; in C++, in
- * namespace skep::platform::embedded, event sources fill the same bytes:
+ * The kernel structs that the embedded runtime passes to programs, with the fields that it can fill
+ * from what an ordinary user may know of a process (/proc, wait status, namespaces). One header for
+ * both sides: compiled as BPF C it becomes the runtime's BTF, against which CO-RE programs are
+ * relocated; in C++, in namespace skep::platform::embedded, event sources fill the same bytes:
  *
  *     embedded::task_struct task{};
  *     task.pid = tid;
  *     task.real_parent = &parent;        // the program follows it with bpf_probe_read_kernel()
  *
- * Names and meaning are the kernel's (Linux 6.18); order and offsets are ours. A field that is not here is
- * what it is on a kernel without it: bpf_core_field_exists() is 0. What cannot be read of a process
- * (another user's environment addresses) is 0. Strings are NUL-padded; times are nanoseconds.
- * Pointers are addresses in this process; a null pointer is "unknown".
+ * Names and meaning are the kernel's (Linux 6.18); order and offsets are ours. A field that is not
+ * here is what it is on a kernel without it: bpf_core_field_exists() is 0. What cannot be read of a
+ * process (another user's environment addresses) is 0. Strings are NUL-padded; times are
+ * nanoseconds. Pointers are addresses in this process; a null pointer is "unknown".
  */
 #pragma once
 
@@ -120,21 +120,21 @@ struct user_namespace {
 };
 
 struct nsproxy {
-    struct uts_namespace *uts_ns;
-    struct ipc_namespace *ipc_ns;
-    struct mnt_namespace *mnt_ns;
-    struct pid_namespace *pid_ns_for_children;
-    struct net *net_ns;
-    struct time_namespace *time_ns;
-    struct time_namespace *time_ns_for_children;
-    struct cgroup_namespace *cgroup_ns;
+    struct uts_namespace* uts_ns;
+    struct ipc_namespace* ipc_ns;
+    struct mnt_namespace* mnt_ns;
+    struct pid_namespace* pid_ns_for_children;
+    struct net* net_ns;
+    struct time_namespace* time_ns;
+    struct time_namespace* time_ns_for_children;
+    struct cgroup_namespace* cgroup_ns;
 };
 SKEP_LAYOUT(struct nsproxy, 64);
 
 /* A task's number in each pid namespace that it is in, from the outermost. */
 struct upid {
     int nr;
-    struct pid_namespace *ns;
+    struct pid_namespace* ns;
 };
 
 struct pid {
@@ -168,10 +168,10 @@ struct task_struct {
     int tgid;
     u32 sessionid;
     kuid_t loginuid;
-    struct task_struct *real_parent;
-    struct task_struct *parent;
-    struct task_struct *group_leader;
-    struct pid *thread_pid;
+    struct task_struct* real_parent;
+    struct task_struct* parent;
+    struct task_struct* group_leader;
+    struct pid* thread_pid;
     u64 utime;
     u64 stime;
     unsigned long nvcsw;
@@ -180,18 +180,18 @@ struct task_struct {
     u64 start_boottime; /* CLOCK_BOOTTIME; both to a clock tick, 10 ms */
     unsigned long min_flt;
     unsigned long maj_flt;
-    const struct cred *real_cred;
-    const struct cred *cred;
+    const struct cred* real_cred;
+    const struct cred* cred;
     char comm[16];
-    struct nsproxy *nsproxy;
-    struct signal_struct *signal;
-    struct mm_struct *mm;
+    struct nsproxy* nsproxy;
+    struct signal_struct* signal;
+    struct mm_struct* mm;
 };
 SKEP_LAYOUT(struct task_struct, 200);
 
 /*
- * Tracepoint records, laid out as tracepoints.def says: the context of a tp/ program. Strings lie behind
- * the struct where a __data_loc field says (offset | length << 16).
+ * Tracepoint records, laid out as tracepoints.def says: the context of a tp/ program. Strings lie
+ * behind the struct where a __data_loc field says (offset | length << 16).
  */
 struct trace_entry {
     u16 type;

@@ -9,14 +9,10 @@ namespace skep::platform {
 namespace {
 
 constexpr KconfigValue kEmbeddedKconfig[] = {
-    {"CONFIG_64BIT", "y"},
-    {"CONFIG_BPF", "y"},
-    {"CONFIG_BPF_SYSCALL", "y"},
-    {"CONFIG_HZ", "250"},
-    {"CONFIG_X86", "y"},
-    {"CONFIG_X86_64", "y"},
-    {"LINUX_HAS_BPF_COOKIE", "1"},
-    {"LINUX_HAS_SYSCALL_WRAPPER", "1"},
+    {"CONFIG_64BIT", "y"},         {"CONFIG_BPF", "y"},
+    {"CONFIG_BPF_SYSCALL", "y"},   {"CONFIG_HZ", "250"},
+    {"CONFIG_X86", "y"},           {"CONFIG_X86_64", "y"},
+    {"LINUX_HAS_BPF_COOKIE", "1"}, {"LINUX_HAS_SYSCALL_WRAPPER", "1"},
 };
 static_assert(kEmbeddedHz == 250);
 

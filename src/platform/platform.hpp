@@ -9,8 +9,8 @@
 #include "platform/helper_access.hpp"
 #include "platform/version.hpp"
 
-// Where a program is to run, as data: "may the embedded engine run this?" and "would this kernel take
-// it?" are the same questions to another Platform.
+// Where a program is to run, as data: "may the embedded engine run this?" and "would this kernel
+// take it?" are the same questions to another Platform.
 //
 //     const Platform& here = embedded();
 //     if (!here.helper({ProgType::Xdp}, id)) ...
@@ -20,16 +20,16 @@
 
 namespace skep::platform {
 
-/// A value that a `__kconfig` extern resolves to, as a kernel's .config writes it: "y", "250", "\"x\"".
-/// LINUX_* are libbpf's virtual ones.
+/// A value that a `__kconfig` extern resolves to, as a kernel's .config writes it: "y", "250",
+/// "\"x\"". LINUX_* are libbpf's virtual ones.
 struct KconfigValue {
     std::string_view name;
     std::string_view value;
 };
 
 struct Platform {
-    std::string_view name;  ///< "embedded", "linux-6.18"
-    KernelVersion version;  ///< whose rules hold
+    std::string_view name;                  ///< "embedded", "linux-6.18"
+    KernelVersion version;                  ///< whose rules hold
     std::span<const KconfigValue> kconfig;  ///< empty for Linux, where each kernel has its own
     const HelperProto* (*helper)(const ProgKind& kind, HelperId helper);  ///< null: may not call
     bool (*has_map)(MapType type);
