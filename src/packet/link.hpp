@@ -43,7 +43,7 @@ std::optional<L2Info> parse_link(LinkType type, ByteView bytes);
 struct FrameView {
     std::array<uint8_t, 20> head_bytes = {};
     uint8_t head_size = 0;
-    ByteView rest;
+    ByteView rest = {};
 
     ByteView head() const { return ByteView(head_bytes).first(head_size); }
     size_t size() const { return head_size + rest.size(); }
