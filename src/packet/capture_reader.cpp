@@ -75,11 +75,20 @@ Result<CaptureReader> CaptureReader::from_bytes(ByteView bytes, std::string name
     return CaptureReader(SKEP_TRY(make_reader(ByteSource::of(bytes), name)));
 }
 
+// The packet is built where the caller gets it (every return names it, so that it is not moved):
+// moving it costs as much as reading it.
 Result<std::optional<Packet>> CaptureReader::next() {
-    if (failed_) return std::unexpected(*failed_);
-    Result<std::optional<Packet>> packet = reader_->next();
-    if (!packet) [[unlikely]]
-        failed_ = packet.error();
+    Result<std::optional<Packet>> packet(std::in_place, std::in_place);
+    if (!failed_) [[likely]] {
+        Result<bool> got = reader_->next(**packet);
+        if (!got) [[unlikely]] {
+            failed_ = std::move(got).error();
+        } else if (!*got) {
+            packet->reset();
+        }
+    }
+    if (failed_) [[unlikely]]
+        packet = std::unexpected(*failed_);
     return packet;
 }
 

@@ -22,7 +22,9 @@ class FormatReader {
 
     /// Reads what precedes the first packet.
     virtual Result<void> start() = 0;
-    virtual Result<std::optional<Packet>> next() = 0;
+
+    /// Fills `packet`, which is as constructed; false at the end.
+    virtual Result<bool> next(Packet& packet) = 0;
     virtual CaptureFormat format() const = 0;
 
     const std::vector<Interface>& interfaces() const { return interfaces_; }

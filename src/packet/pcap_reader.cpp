@@ -19,7 +19,7 @@ class PcapReader final : public FormatReader {
     using FormatReader::FormatReader;
 
     Result<void> start() override;
-    Result<std::optional<Packet>> next() override;
+    Result<bool> next(Packet& packet) override;
     CaptureFormat format() const override { return CaptureFormat::Pcap; }
 
   private:
@@ -91,9 +91,9 @@ Direction kuznetzov_direction(uint8_t packet_type) {
     return packet_type == 4 ? Direction::Out : Direction::In;  // PACKET_OUTGOING
 }
 
-Result<std::optional<Packet>> PcapReader::next() {
+Result<bool> PcapReader::next(Packet& packet) {
     if (!source_.ensure(header_size_)) {
-        if (source_.available() == 0 && source_.read_errno() == 0) return std::nullopt;
+        if (source_.available() == 0 && source_.read_errno() == 0) return false;
         return cut_short("{} of its header's {} bytes", source_.available(), header_size_);
     }
     const RecordHeader header = record_header();
@@ -107,15 +107,13 @@ Result<std::optional<Packet>> PcapReader::next() {
     const ByteView record = source_.peek(size_t{header_size_} + header.captured);
     source_.consume(record.size());
     ++packet_count_;
-    Packet packet = {
-        .time_ns =
-            header.seconds * uint64_t{1'000'000'000} + header.fraction * uint64_t{ns_per_fraction_},
-        .data = record.subspan(header_size_, std::min(header.captured, snaplen_)),
-        .length = header.length,
-        .link_type = link_type_,
-    };
+    packet.time_ns =
+        header.seconds * uint64_t{1'000'000'000} + header.fraction * uint64_t{ns_per_fraction_};
+    packet.data = record.subspan(header_size_, std::min(header.captured, snaplen_));
+    packet.length = header.length;
+    packet.link_type = link_type_;
     if (kuznetzov_) packet.direction = kuznetzov_direction(record[pcap::kKuznetzovPacketType]);
-    return packet;
+    return true;
 }
 
 }  // namespace

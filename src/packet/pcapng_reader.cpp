@@ -28,9 +28,13 @@ struct Clock {
 
     // Nanoseconds since 1970; times that do not fit are the nearest that do.
     uint64_t nanoseconds(uint64_t ticks) const {
+        uint64_t product;
+        const bool whole = divisor == 1 && shift == 0 && offset_ns == 0;
+        if (whole && !__builtin_mul_overflow(ticks, multiplier, &product)) [[likely]] {
+            return product;
+        }
         Wide ns = static_cast<Wide>(ticks) * multiplier >> shift;
-        if (divisor != 1) ns /= divisor;
-        ns += offset_ns;
+        ns = ns / divisor + offset_ns;
         if (ns < 0) return 0;
         if (ns > std::numeric_limits<uint64_t>::max()) return std::numeric_limits<uint64_t>::max();
         return static_cast<uint64_t>(ns);
@@ -49,27 +53,22 @@ class PcapngReader final : public FormatReader {
     using FormatReader::FormatReader;
 
     Result<void> start() override;
-    Result<std::optional<Packet>> next() override;
+    Result<bool> next(Packet& packet) override;
     CaptureFormat format() const override { return CaptureFormat::Pcapng; }
 
   private:
-    struct BlockHeader {
-        uint32_t type;
-        uint32_t size;
-    };
     struct PacketFields {
         uint32_t interface;
         uint64_t ticks;
         uint32_t captured;
         uint32_t length;
         uint32_t data_offset;
-        uint64_t drops;
     };
 
-    Result<std::optional<BlockHeader>> block_header();
-    Result<ByteView> body(const BlockHeader& block);
-    Result<void> skip(const BlockHeader& block);
-    Result<void> read_other(const BlockHeader& block);
+    Result<bool> find_block();
+    Result<ByteView> body();
+    Result<void> read_other();
+    Result<void> skip();
 
     Result<void> section_header(ByteView body);
     Result<void> interface_description(ByteView body);
@@ -77,16 +76,21 @@ class PcapngReader final : public FormatReader {
     void add_comment(std::vector<std::string>& comments, ByteView comment);
     Result<void> statistics(ByteView body);
 
-    Result<Packet> packet(uint32_t type, ByteView body);
-    std::optional<PacketFields> enhanced_packet(ByteView body) const;
-    std::optional<PacketFields> obsolete_packet(ByteView body) const;
-    std::optional<PacketFields> simple_packet(ByteView body) const;
+    Result<void> read_packet(ByteView body, Packet& packet);
+    PacketFields enhanced_packet(ByteView body) const;
+    PacketFields obsolete_packet(ByteView body) const;
+    PacketFields simple_packet(ByteView body) const;
+    Result<void> fill(const PacketFields& fields, ByteView body, Packet& packet);
     void packet_options(Packet& packet, Interface& interface) const;
+
+    // The block at the cursor, once find_block() has seen it.
+    uint32_t block_type_ = 0;
+    uint32_t block_size_ = 0;
 
     Order order_{false};
     std::vector<PacketSource> sources_;  // of this section
+    size_t first_interface_ = 0;         // of this section, in interfaces_
     size_t comment_count_ = 0;
-    size_t first_interface_ = 0;  // of this section, in interfaces_
 };
 
 bool is_packet(uint32_t type) {
@@ -101,38 +105,34 @@ std::string text(ByteView bytes) {
 // Up to the first interface or packet, so that callers know what they are about to get.
 Result<void> PcapngReader::start() {
     while (interfaces_.empty()) {
-        const auto block = SKEP_TRY(block_header());
-        if (!block || is_packet(block->type)) return {};
-        SKEP_TRY(read_other(*block));
+        if (!SKEP_TRY(find_block()) || is_packet(block_type_)) return {};
+        SKEP_TRY(read_other());
     }
     return {};
 }
 
-Result<std::optional<Packet>> PcapngReader::next() {
+Result<bool> PcapngReader::next(Packet& packet) {
     for (;;) {
-        const auto block = SKEP_TRY(block_header());
-        if (!block) return std::nullopt;
-        if (!is_packet(block->type)) [[unlikely]] {
-            SKEP_TRY(read_other(*block));
-            continue;
+        if (!SKEP_TRY(find_block())) return false;
+        if (is_packet(block_type_)) [[likely]] {
+            SKEP_TRY(read_packet(SKEP_TRY(body()), packet));
+            source_.consume(block_size_);
+            ++packet_count_;
+            return true;
         }
-        const ByteView bytes = SKEP_TRY(body(*block));
-        Packet result = SKEP_TRY(packet(block->type, bytes));
-        source_.consume(block->size);
-        ++packet_count_;
-        return result;
+        SKEP_TRY(read_other());
     }
 }
 
-// Looks at the block at the cursor; nothing at the end of the file. A section header tells its byte
+// Looks at the block at the cursor; false at the end of the file. A section header tells its byte
 // order itself, before its length can be read.
-Result<std::optional<PcapngReader::BlockHeader>> PcapngReader::block_header() {
+Result<bool> PcapngReader::find_block() {
     if (!source_.ensure(pcapng::kHeaderSize)) {
-        if (source_.available() == 0 && source_.read_errno() == 0) return std::nullopt;
+        if (source_.available() == 0 && source_.read_errno() == 0) return false;
         return cut_short("{} of a block header's 8 bytes", source_.available());
     }
-    const uint32_t type = *order_.load<uint32_t>(source_.peek(4), 0);
-    if (type == pcapng::kSectionHeader) [[unlikely]] {
+    block_type_ = *order_.load<uint32_t>(source_.peek(4), 0);
+    if (block_type_ == pcapng::kSectionHeader) [[unlikely]] {
         if (!source_.ensure(12)) return cut_short("a section header without byte order");
         const uint32_t magic = *load<uint32_t>(source_.peek(12), 8);
         if (magic != pcapng::kByteOrderMagic && swap_bytes(magic) != pcapng::kByteOrderMagic) {
@@ -140,44 +140,44 @@ Result<std::optional<PcapngReader::BlockHeader>> PcapngReader::block_header() {
         }
         order_ = Order(magic != pcapng::kByteOrderMagic);
     }
-    const uint32_t size = *order_.load<uint32_t>(source_.peek(8), 4);
-    if (size < pcapng::kMinBlock || size % 4 != 0) [[unlikely]] {
-        return bad_packet("a block of type {:#x} with a length of {}", type, size);
+    block_size_ = *order_.load<uint32_t>(source_.peek(8), 4);
+    if (block_size_ < pcapng::kMinBlock || block_size_ % 4 != 0) [[unlikely]] {
+        return bad_packet("a block of type {:#x} with a length of {}", block_type_, block_size_);
     }
-    return BlockHeader{type, size};
+    return true;
 }
 
-Result<ByteView> PcapngReader::body(const BlockHeader& block) {
-    if (block.size > kMaxBlock) [[unlikely]] {
+Result<ByteView> PcapngReader::body() {
+    if (block_size_ > kMaxBlock) [[unlikely]] {
         return bad_packet("a block of type {:#x} with a length of {}, more than any can have",
-                          block.type, block.size);
+                          block_type_, block_size_);
     }
-    if (!source_.ensure(block.size)) {
-        return cut_short("{} of a block's {} bytes", source_.available(), block.size);
+    if (!source_.ensure(block_size_)) {
+        return cut_short("{} of a block's {} bytes", source_.available(), block_size_);
     }
-    const ByteView bytes = source_.peek(block.size);
-    const uint32_t again = *order_.load<uint32_t>(bytes, block.size - pcapng::kTrailerSize);
-    if (again != block.size) [[unlikely]] {
+    const ByteView bytes = source_.peek(block_size_);
+    const uint32_t again = *order_.load<uint32_t>(bytes, block_size_ - pcapng::kTrailerSize);
+    if (again != block_size_) [[unlikely]] {
         return bad_packet(
-            "a block of type {:#x} with a length of {} at its begin and {} at its end", block.type,
-            block.size, again);
+            "a block of type {:#x} with a length of {} at its begin and {} at its end", block_type_,
+            block_size_, again);
     }
-    return bytes.subspan(pcapng::kHeaderSize, block.size - pcapng::kMinBlock);
+    return bytes.subspan(pcapng::kHeaderSize, block_size_ - pcapng::kMinBlock);
 }
 
-Result<void> PcapngReader::read_other(const BlockHeader& block) {
-    switch (block.type) {
-        case pcapng::kSectionHeader: SKEP_TRY(section_header(SKEP_TRY(body(block)))); break;
-        case pcapng::kInterface: SKEP_TRY(interface_description(SKEP_TRY(body(block)))); break;
-        case pcapng::kStatistics: SKEP_TRY(statistics(SKEP_TRY(body(block)))); break;
-        default: return skip(block);
+Result<void> PcapngReader::read_other() {
+    switch (block_type_) {
+        case pcapng::kSectionHeader: SKEP_TRY(section_header(SKEP_TRY(body()))); break;
+        case pcapng::kInterface: SKEP_TRY(interface_description(SKEP_TRY(body()))); break;
+        case pcapng::kStatistics: SKEP_TRY(statistics(SKEP_TRY(body()))); break;
+        default: return skip();
     }
-    source_.consume(block.size);
+    source_.consume(block_size_);
     return {};
 }
 
-Result<void> PcapngReader::skip(const BlockHeader& block) {
-    if (!source_.skip(block.size)) return cut_short("a block of {} bytes", block.size);
+Result<void> PcapngReader::skip() {
+    if (!source_.skip(block_size_)) return cut_short("a block of {} bytes", block_size_);
     return {};
 }
 
@@ -298,71 +298,70 @@ Result<void> PcapngReader::statistics(ByteView body) {
     return {};
 }
 
-std::optional<PcapngReader::PacketFields> PcapngReader::enhanced_packet(ByteView body) const {
-    const auto length = order_.load<uint32_t>(body, 16);
-    if (!length) return std::nullopt;
-    return PacketFields{
+Result<void> PcapngReader::read_packet(ByteView body, Packet& packet) {
+    const uint32_t fixed_size = block_type_ == pcapng::kSimplePacket ? 4 : 20;
+    if (body.size() < fixed_size) return bad_packet("a packet block of {} bytes", body.size());
+    switch (block_type_) {
+        case pcapng::kEnhancedPacket: return fill(enhanced_packet(body), body, packet);
+        case pcapng::kObsoletePacket: return fill(obsolete_packet(body), body, packet);
+        default: return fill(simple_packet(body), body, packet);
+    }
+}
+
+PcapngReader::PacketFields PcapngReader::enhanced_packet(ByteView body) const {
+    return {
         .interface = *order_.load<uint32_t>(body, 0),
         .ticks = uint64_t{*order_.load<uint32_t>(body, 4)} << 32 | *order_.load<uint32_t>(body, 8),
         .captured = *order_.load<uint32_t>(body, 12),
-        .length = *length,
-        .data_offset = 20,
-        .drops = 0};
+        .length = *order_.load<uint32_t>(body, 16),
+        .data_offset = 20};
 }
 
-std::optional<PcapngReader::PacketFields> PcapngReader::obsolete_packet(ByteView body) const {
-    auto fields = enhanced_packet(body);
-    if (!fields) return std::nullopt;
-    fields->interface = *order_.load<uint16_t>(body, 0);
-    const uint16_t drops = *order_.load<uint16_t>(body, 2);
-    fields->drops = drops == 0xffff ? 0 : drops;  // 0xffff: unknown
+// The same but for its first word, which is the interface and how many packets were lost before.
+PcapngReader::PacketFields PcapngReader::obsolete_packet(ByteView body) const {
+    PacketFields fields = enhanced_packet(body);
+    fields.interface = *order_.load<uint16_t>(body, 0);
     return fields;
 }
 
 // The first interface's, as long as its snap length allows, at no particular time.
-std::optional<PcapngReader::PacketFields> PcapngReader::simple_packet(ByteView body) const {
-    const auto length = order_.load<uint32_t>(body, 0);
-    if (!length) return std::nullopt;
+PcapngReader::PacketFields PcapngReader::simple_packet(ByteView body) const {
+    const uint32_t length = *order_.load<uint32_t>(body, 0);
     const uint32_t snaplen = sources_.empty() ? 0 : sources_[0].snaplen;
-    return PacketFields{.interface = 0,
-                        .ticks = 0,
-                        .captured = std::min(*length, snaplen),
-                        .length = *length,
-                        .data_offset = 4,
-                        .drops = 0};
+    return {.interface = 0,
+            .ticks = 0,
+            .captured = std::min(length, snaplen),
+            .length = length,
+            .data_offset = 4};
 }
 
-Result<Packet> PcapngReader::packet(uint32_t type, ByteView body) {
-    const auto fields = type == pcapng::kEnhancedPacket   ? enhanced_packet(body)
-                        : type == pcapng::kObsoletePacket ? obsolete_packet(body)
-                                                          : simple_packet(body);
-    if (!fields) return bad_packet("a packet block of {} bytes", body.size());
-    if (fields->interface >= sources_.size()) [[unlikely]] {
+Result<void> PcapngReader::fill(const PacketFields& fields, ByteView body, Packet& packet) {
+    if (fields.interface >= sources_.size()) [[unlikely]] {
         return bad_packet("it is of interface {}, which its section does not have",
-                          fields->interface);
+                          fields.interface);
     }
-    const auto data = slice(body, fields->data_offset, fields->captured);
-    if (!data) [[unlikely]] {
+    const size_t room = body.size() - fields.data_offset;
+    if (fields.captured > room) [[unlikely]] {
         return bad_packet("a captured length of {} bytes in a block with room for {}",
-                          fields->captured, body.size() - fields->data_offset);
+                          fields.captured, room);
     }
-    const PacketSource& source = sources_[fields->interface];
-    const size_t end = fields->data_offset + align_up(fields->captured, 4);
-    Packet packet = {
-        .time_ns = source.clock.nanoseconds(fields->ticks),
-        .data = data->first(std::min<size_t>(data->size(), source.snaplen)),
-        .length = fields->length,
-        .interface = static_cast<uint32_t>(first_interface_ + fields->interface),
-        .link_type = source.link_type,
-        .big_endian = order_.swapped(),
-    };
-    Interface& interface = interfaces_[packet.interface];
-    interface.drops += fields->drops;
-    if (type != pcapng::kSimplePacket && end < body.size()) {
+    const PacketSource& source = sources_[fields.interface];
+    packet.time_ns = source.clock.nanoseconds(fields.ticks);
+    packet.data = body.subspan(fields.data_offset, std::min(fields.captured, source.snaplen));
+    packet.length = fields.length;
+    packet.interface = static_cast<uint32_t>(first_interface_) + fields.interface;
+    packet.link_type = source.link_type;
+    if (block_type_ == pcapng::kObsoletePacket) {
+        const uint16_t drops = *order_.load<uint16_t>(body, 2);
+        if (drops != 0xffff) interfaces_[packet.interface].drops += drops;  // 0xffff: unknown
+    }
+    const size_t end = fields.data_offset + align_up(fields.captured, 4);
+    if (end < body.size() && block_type_ != pcapng::kSimplePacket) {
         packet.options = body.subspan(end);
-        packet_options(packet, interface);
+        packet.big_endian = order_.swapped();
+        packet_options(packet, interfaces_[packet.interface]);
     }
-    return packet;
+    return {};
 }
 
 void PcapngReader::packet_options(Packet& packet, Interface& interface) const {
