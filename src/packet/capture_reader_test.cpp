@@ -299,6 +299,8 @@ TEST(PcapngReader, BrokenBlocks) {
          "a block of type 0x6 with a length of 4294967280, more than any can have"},
         {Fields(kOrder).u32(6).u32(64).bytes(), "cut short: 8 of a block's 64 bytes"},
         {Fields(kOrder).u32(99).u32(0xfffffff0).bytes(), "cut short: a block of 4294967280 bytes"},
+        {Fields(kOrder).u32(99).u32(12).u32(16).bytes(),
+         "a block of type 0x63 with a length of 12 at its begin and 16 at its end"},
         {Fields(kOrder).u32(6).u32(12).u32(16).bytes(),
          "a block of type 0x6 with a length of 12 at its begin and 16 at its end"},
         {ng_block(kOrder, 6, Bytes(16)), "a packet block of 16 bytes"},
@@ -311,12 +313,11 @@ TEST(PcapngReader, BrokenBlocks) {
         {ng_block(kOrder, 1, Bytes(4)), "an interface description of 4 bytes"},
         {ng_interface(kOrder, 1, 0, option(2, 200)),
          "an interface description whose options overrun it"},
-        {ng_interface(kOrder, 1, 0, option(9, 2)),
-         "an interface whose time resolution is 2 bytes, 0xff"},
+        {ng_interface(kOrder, 1, 0, option(9, 2)), "an interface whose time resolution is 2 bytes"},
         {ng_interface(kOrder, 1, 0, Fields(kOrder).option(9, one_byte(20)).bytes()),
-         "an interface whose time resolution is 1 bytes, 0x14"},
+         "an interface whose time resolution is 10^-20"},
         {ng_interface(kOrder, 1, 0, Fields(kOrder).option(9, one_byte(0xc0)).bytes()),
-         "an interface whose time resolution is 1 bytes, 0xc0"},
+         "an interface whose time resolution is 2^-64"},
         {ng_interface(kOrder, 1, 0, option(14, 4)), "an interface whose time offset is 4 bytes"},
         {ng_block(kOrder, 5, Bytes(8)), "interface statistics of 8 bytes"},
         {ng_block(kOrder, 5, Fields(kOrder).u32(7).u64(0).bytes()),
@@ -339,6 +340,8 @@ TEST(PcapngReader, BrokenBlocks) {
         EXPECT_THAT(all.error, ::testing::MatchesRegex("test.pcap: packet 2 at byte [0-9]+: .*"));
         EXPECT_THAT(all.error, ::testing::EndsWith(std::string(": ") + c.error));
     }
+    EXPECT_EQ(read_all(good + Fields(kOrder).u32(99).u32(64).u32(0).bytes()).error,
+              "test.pcap: packet 2 at byte 88: cut short: a block of 64 bytes");
     EXPECT_EQ(read_all(good + Bytes(3)).error,
               "test.pcap: packet 2 at byte 88: cut short: 3 of a block header's 8 bytes");
 }

@@ -32,10 +32,10 @@ class FormatReader {
     uint64_t packet_count() const { return packet_count_; }
 
   protected:
-    /// "FILE: packet 17 at byte 1432: ...", about the packet at the cursor.
+    /// "FILE: packet 17 at byte 1432: ...", about the record or block that is being read.
     template <typename... Args>
     std::unexpected<Error> bad_packet(fmt::format_string<Args...> format, Args&&... args) const {
-        return malformed("{}: packet {} at byte {}: {}", name_, packet_count_ + 1, source_.offset(),
+        return malformed("{}: packet {} at byte {}: {}", name_, packet_count_ + 1, item_offset_,
                          fmt::format(format, std::forward<Args>(args)...));
     }
 
@@ -53,6 +53,7 @@ class FormatReader {
     std::vector<Interface> interfaces_;
     std::vector<std::string> comments_;
     uint64_t packet_count_ = 0;
+    uint64_t item_offset_ = 0;  ///< where the record or block begins that is being read
 };
 
 std::unique_ptr<FormatReader> make_pcap_reader(ByteSource source, std::string name);

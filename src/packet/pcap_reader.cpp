@@ -92,6 +92,7 @@ Direction kuznetzov_direction(uint8_t packet_type) {
 }
 
 Result<bool> PcapReader::next(Packet& packet) {
+    item_offset_ = source_.offset();
     if (!source_.ensure(header_size_)) {
         if (source_.available() == 0 && source_.read_errno() == 0) return false;
         return cut_short("{} of its header's {} bytes", source_.available(), header_size_);

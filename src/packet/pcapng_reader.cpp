@@ -67,6 +67,7 @@ class PcapngReader final : public FormatReader {
 
     Result<bool> find_block();
     Result<ByteView> body();
+    Result<void> check_trailer(ByteView trailer) const;
     Result<void> read_other();
     Result<void> skip();
 
@@ -127,6 +128,7 @@ Result<bool> PcapngReader::next(Packet& packet) {
 // Looks at the block at the cursor; false at the end of the file. A section header tells its byte
 // order itself, before its length can be read.
 Result<bool> PcapngReader::find_block() {
+    item_offset_ = source_.offset();
     if (!source_.ensure(pcapng::kHeaderSize)) {
         if (source_.available() == 0 && source_.read_errno() == 0) return false;
         return cut_short("{} of a block header's 8 bytes", source_.available());
@@ -156,12 +158,7 @@ Result<ByteView> PcapngReader::body() {
         return cut_short("{} of a block's {} bytes", source_.available(), block_size_);
     }
     const ByteView bytes = source_.peek(block_size_);
-    const uint32_t again = *order_.load<uint32_t>(bytes, block_size_ - pcapng::kTrailerSize);
-    if (again != block_size_) [[unlikely]] {
-        return bad_packet(
-            "a block of type {:#x} with a length of {} at its begin and {} at its end", block_type_,
-            block_size_, again);
-    }
+    SKEP_TRY(check_trailer(bytes.last(pcapng::kTrailerSize)));
     return bytes.subspan(pcapng::kHeaderSize, block_size_ - pcapng::kMinBlock);
 }
 
@@ -177,22 +174,34 @@ Result<void> PcapngReader::read_other() {
 }
 
 Result<void> PcapngReader::skip() {
-    if (!source_.skip(block_size_)) return cut_short("a block of {} bytes", block_size_);
+    const bool there = source_.skip(block_size_ - pcapng::kTrailerSize);
+    if (!there || !source_.ensure(pcapng::kTrailerSize)) {
+        return cut_short("a block of {} bytes", block_size_);
+    }
+    SKEP_TRY(check_trailer(source_.peek(pcapng::kTrailerSize)));
+    source_.consume(pcapng::kTrailerSize);
     return {};
 }
 
+Result<void> PcapngReader::check_trailer(ByteView trailer) const {
+    const uint32_t again = *order_.load<uint32_t>(trailer, 0);
+    if (again == block_size_) [[likely]]
+        return {};
+    return bad_packet("a block of type {:#x} with a length of {} at its begin and {} at its end",
+                      block_type_, block_size_, again);
+}
+
 Result<void> PcapngReader::section_header(ByteView body) {
-    const auto major = order_.load<uint16_t>(body, 4);
-    const auto minor = order_.load<uint16_t>(body, 6);
     constexpr uint64_t kFixedSize = 16;
-    const auto options =
-        body.size() >= kFixedSize ? std::optional(body.subspan(kFixedSize)) : std::nullopt;
-    if (!options) return bad_packet("a section header of {} bytes", body.size());
-    if (*major != 1)
-        return bad_packet("pcapng version {}.{} is unknown (1 is known)", *major, *minor);
+    if (body.size() < kFixedSize) return bad_packet("a section header of {} bytes", body.size());
+    const uint16_t major = *order_.load<uint16_t>(body, 4);
+    if (major != 1) {
+        return bad_packet("pcapng version {}.{} is unknown (1 is known)", major,
+                          *order_.load<uint16_t>(body, 6));
+    }
     sources_.clear();
     first_interface_ = interfaces_.size();
-    OptionCursor cursor(*options, order_);
+    OptionCursor cursor(body.subspan(kFixedSize), order_);
     while (const auto option = cursor.next()) {
         if (option->code == pcapng::kComment) add_comment(comments_, option->value);
     }
@@ -246,12 +255,14 @@ Result<void> PcapngReader::interface_option(const Option& option, Interface& int
             if (!value.empty() && value[0] == 0) interface.filter = text(value.subspan(1));
             break;
         case pcapng::kIfTsresol: {
-            const auto resolution = value.size() == 1 ? value[0] : uint8_t{0xff};
-            const int exponent = resolution & 0x7f;
-            const bool binary = resolution & 0x80;
+            if (value.size() != 1) {
+                return bad_packet("an interface whose time resolution is {} bytes", value.size());
+            }
+            const int exponent = value[0] & 0x7f;
+            const bool binary = value[0] & 0x80;
             if (exponent > (binary ? 63 : 19)) {
-                return bad_packet("an interface whose time resolution is {} bytes, {:#04x}",
-                                  value.size(), resolution);
+                return bad_packet("an interface whose time resolution is {}^-{}", binary ? 2 : 10,
+                                  exponent);
             }
             clock.multiplier = binary ? 1'000'000'000 : power_of_ten(9 - exponent);
             clock.divisor = binary ? 1 : power_of_ten(exponent - 9);
