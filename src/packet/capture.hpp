@@ -21,14 +21,13 @@ enum class CaptureFormat : uint8_t { Pcap, Pcapng };
 /// One packet. The views end with the reader's next packet or, where the file is mapped, with the
 /// reader.
 struct Packet {
-    uint64_t time_ns = 0;  ///< 0 also where the file has none (pcapng's simple packets)
-    ByteView data = {};    ///< what was captured, from the link-layer header on
-    uint32_t length =
-        0;  ///< on the wire, as the file says; less than data.size() only in odd files
+    uint64_t time_ns = 0;    ///< 0 also where the file has none (pcapng's simple packets)
+    ByteView data = {};      ///< what was captured, from the link-layer header on
+    uint32_t length = 0;     ///< on the wire, as the file claims; in odd files less than captured
     uint32_t interface = 0;  ///< index into the capture's interfaces
     LinkType link_type = LinkType::Ethernet;
     Direction direction = Direction::Unknown;
-    bool big_endian = false;  ///< the byte order of `options` and of the machine that wrote them
+    bool big_endian = false;  ///< the byte order of `options`
     ByteView options = {};    ///< pcapng's, undecoded; see packet_comments()
 };
 
