@@ -41,6 +41,7 @@ Token Lexer::next() {
 }
 
 std::string_view Lexer::take_angle_name() {
+    if (!token_.is("<")) return {};
     const std::string_view rest = source_.substr(position_);
     const size_t end = rest.find_first_of(">\n");
     if (end == std::string_view::npos || rest[end] != '>') return {};

@@ -41,8 +41,8 @@ class Lexer {
     const Token& peek() const { return token_; }
     Token next();
 
-    /// Where peek() is '<': what stands between it and the next '>', with both consumed; the lexer
-    /// continues behind. An empty name where the line has no '>', with nothing consumed.
+    /// Where peek() is '<': what stands between it and the next '>', with both consumed. Empty,
+    /// with nothing consumed, where the line has no '>' or peek() is something else.
     std::string_view take_angle_name();
 
   private:

@@ -64,6 +64,7 @@ class AsmOperands {
     bool next_is_word() const { return peek().kind == Token::Kind::Word; }
     bool accept(std::string_view sign);
     Parsed<void> expect(std::string_view sign);
+    /// "name" of "<name>", which peek() begins; empty where there is none.
     std::string_view angle_name() { return lexer_.take_angle_name(); }
 
     Parsed<AsmReg> reg();

@@ -51,6 +51,7 @@ class Parser {
 
   private:
     Parsed<void> statement();
+    Parsed<void> objdump_label();
     Parsed<bool> label(const Token& first);
     Parsed<void> instruction(const Token& first);
     Parsed<void> directive(const Token& first);
@@ -90,6 +91,7 @@ Parsed<void> Parser::statement() {
     }
     const Token first = in_.peek();
     out_.begin_statement(first);
+    if (first.kind == Token::Kind::Address || first.is("<")) return objdump_label();
     if (looks_like_register(first)) {
         SKEP_TRY(assignment());
     } else {
@@ -103,13 +105,17 @@ Parsed<void> Parser::statement() {
                      end.kind == Token::Kind::Word ? "comments begin with # or //" : "");
 }
 
+/// "<name>:", with or without the address.
+Parsed<void> Parser::objdump_label() {
+    if (in_.peek().kind == Token::Kind::Address) in_.next();
+    const Token token = in_.peek();
+    const std::string_view name = in_.angle_name();
+    if (name.empty()) return error_at(token, "expected '<name>:'");
+    SKEP_TRY(in_.expect(":"));
+    return out_.define_label(token, name);
+}
+
 Parsed<bool> Parser::label(const Token& first) {
-    if (first.kind == Token::Kind::Address) {
-        const std::string_view name = in_.angle_name();
-        SKEP_TRY(in_.expect(":"));
-        SKEP_TRY(out_.define_label(first, name));
-        return true;
-    }
     const bool number = first.kind == Token::Kind::Number;
     if ((!number && first.kind != Token::Kind::Word) || !in_.accept(":")) return false;
     if (number)

@@ -120,9 +120,13 @@ other:
 TEST(Assemble, ReadsObjdumpSymbolLines) {
     const auto assembly = assemble(
         "0000000000000000 <f>:\n\tcall 0x2\n\tgoto +0x0 <LBB0_1>\n"
-        "0000000000000010 <LBB0_1>:\n\texit\n");
+        "0000000000000010 <LBB0_1>:\n\texit\n"
+        "<g>:\n\texit\n");  // --no-leading-addr
     ASSERT_TRUE(assembly) << assembly.error().message;
-    EXPECT_EQ(text_of(assembly->insns), "call 0x2\ngoto +0x0\nexit\n");
+    EXPECT_EQ(text_of(assembly->insns), "call 0x2\ngoto +0x0\nexit\nexit\n");
+    EXPECT_FALSE(assemble("<g"));
+    EXPECT_FALSE(assemble("<>:"));
+    EXPECT_FALSE(assemble("0000000000000000 <<=:"));
     EXPECT_THAT(assembly->functions, ElementsAre(AsmFunction{"f", 0}));
 }
 
