@@ -21,6 +21,11 @@ class Task {
 
     /// The process's real memory. 0, or -EFAULT where any byte of it cannot be reached.
     virtual int read_user(void* to, size_t size, uint64_t address) = 0;
+    /// The string at `address`, as strncpy_from_user_nofault() copies it: its length with the NUL,
+    /// or `size` where it had to be cut (the last byte is then NUL); -EFAULT where memory ends
+    /// before the string does. 0 where `size` is 0.
+    virtual int64_t read_user_string(char* to, size_t size, uint64_t address) = 0;
+
     virtual int write_user(uint64_t address, const void* from, size_t size) = 0;
 
     /// The address of a `struct task_struct` in the layout of the embedded platform's BTF, filled
