@@ -71,6 +71,16 @@ std::string shell_out(const std::vector<std::string>& argv) {
     return line;
 }
 
+/// As a program does: task->real_parent->comm, each pointer probed.
+void parent_comm(engine::Task& task) {
+    using platform::embedded::task_struct;
+    const auto* current = reinterpret_cast<const struct task_struct*>(task.task_struct());
+    const auto probe = [&](const auto* field) {
+        return task.kernel_readable(reinterpret_cast<uint64_t>(field), sizeof *field);
+    };
+    if (probe(&current->real_parent)) probe(&current->real_parent->comm);
+}
+
 using Ask = void (*)(engine::Task&, const TaskEvent&);
 
 struct Asked {
@@ -83,7 +93,7 @@ constexpr Asked kAsked[] = {
     {"comm", [](engine::Task& task, const TaskEvent&) { task.comm(); }},
     {"uid_gid", [](engine::Task& task, const TaskEvent&) { task.uid_gid(); }},
     {"cgroup_id", [](engine::Task& task, const TaskEvent&) { task.cgroup_id(); }},
-    {"task_struct", [](engine::Task& task, const TaskEvent&) { task.task_struct(); }},
+    {"parent's comm", [](engine::Task& task, const TaskEvent&) { parent_comm(task); }},
     {"path",
      [](engine::Task& task, const TaskEvent& event) {
          char path[256];

@@ -34,7 +34,8 @@ class Task {
     virtual uint64_t task_struct() = 0;
 
     /// Whether [address, address + size) is memory reached from task_struct() (or the registers of
-    /// the event), so that bpf_probe_read_kernel() and BTF pointers may read it.
+    /// the event), so that bpf_probe_read_kernel() and BTF pointers may read it. To be asked before
+    /// each read: what has not been asked about may not have been found out yet.
     virtual bool kernel_readable(uint64_t address, size_t size) = 0;
 };
 

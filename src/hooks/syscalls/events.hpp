@@ -9,6 +9,8 @@
 #include <string_view>
 #include <variant>
 
+#include "platform/embedded_types.h"
+
 // What happens in a watched process tree, in the terms of the kernel's tracepoints, and the choice
 // of what to be told. The facts are those that the programs' contexts are made of; where a
 // tracepoint's record has a field, the event has it under the same name:
@@ -29,13 +31,8 @@ namespace skep::hooks {
 /// Native; raw_syscalls/* and raw_tp/* see every one. An x32 number still has bit 30 set.
 enum class Abi : uint8_t { Native, X32, I386 };
 
-/// `struct pt_regs` of x86-64, as the kernel keeps a user's registers during a system call.
-struct Registers {
-    uint64_t r15, r14, r13, r12, bp, bx;
-    uint64_t r11, r10, r9, r8, ax, cx, dx, si, di;
-    uint64_t orig_ax, ip, cs, flags, sp, ss;
-};
-static_assert(sizeof(Registers) == 168);
+/// A user's registers during a system call, as the kernel keeps them.
+using Registers = platform::embedded::pt_regs;
 
 /// A call is about to run. `registers` is complete under ptrace; a seccomp notification carries no
 /// sp, bp, bx, r12 to r15, and those are 0.

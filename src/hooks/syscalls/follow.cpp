@@ -18,7 +18,9 @@ bool bind(pid_t tid, int cpu) {
     return sched_setaffinity(tid, sizeof only, &only) == 0;
 }
 
-int64_t now_ns() { return std::chrono::steady_clock::now().time_since_epoch().count(); }
+int64_t now_ns() {
+    return std::chrono::steady_clock::now().time_since_epoch().count();
+}
 
 template <size_t N>
 int64_t median(std::array<int64_t, N> values) {

@@ -21,6 +21,7 @@ void LiveTask::begin(pid_t tid, const Registers& registers, uint64_t notificatio
     notification_ = notification;
     registers_ = registers;
     facts_.next_event();
+    graph_.reset();
 }
 
 uint64_t LiveTask::pid_tgid() {
@@ -71,14 +72,11 @@ int64_t LiveTask::read_user_string(char* to, size_t size, uint64_t address) {
     return static_cast<int64_t>(size);
 }
 
-uint64_t LiveTask::task_struct() {
-    return 0;
-}
-
 bool LiveTask::kernel_readable(uint64_t address, size_t size) {
     const auto begin = reinterpret_cast<uint64_t>(&registers_);
-    return address >= begin && size <= sizeof registers_ &&
-           address - begin <= sizeof registers_ - size;
+    const bool in_registers = address >= begin && size <= sizeof registers_ &&
+                              address - begin <= sizeof registers_ - size;
+    return in_registers || graph_.readable(address, size);
 }
 
 }  // namespace skep::hooks

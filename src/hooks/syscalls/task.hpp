@@ -6,6 +6,7 @@
 #include "engine/task.hpp"
 #include "hooks/syscalls/events.hpp"
 #include "hooks/syscalls/proc_facts.hpp"
+#include "hooks/syscalls/task_graph.hpp"
 
 // engine::Task over a live task that waits in a seccomp notification or a ptrace stop. One object
 // serves all events of a run: begin() points it at the next task, and what programs ask is found
@@ -33,13 +34,14 @@ class LiveTask final : public engine::Task {
     int read_user(void* to, size_t size, uint64_t address) override;
     int64_t read_user_string(char* to, size_t size, uint64_t address) override;
     int write_user(uint64_t address, const void* from, size_t size) override;
-    uint64_t task_struct() override;
+    uint64_t task_struct() override { return graph_.task_struct(tid_, true); }
     bool kernel_readable(uint64_t address, size_t size) override;
 
   private:
     bool still_held() const;
 
     ProcFacts facts_;
+    TaskGraph graph_{facts_};
     int listener_;
     pid_t tid_ = 0;
     uint64_t notification_ = 0;
