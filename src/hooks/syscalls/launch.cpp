@@ -103,17 +103,13 @@ Launch::~Launch() {
     munmap(shared_, sizeof(Shared));
 }
 
-Result<Launch> Launch::prepare(std::span<const std::string> argv, std::vector<sock_filter> filter,
-                               For purpose) {
-    SKEP_CHECK(!argv.empty());
-    const auto path = find_command(argv[0]);
-    if (!path) return std::unexpected(sys_error(argv[0], path.error()));
-
+Result<Launch> Launch::prepare(std::string path, std::span<const std::string> argv,
+                               std::vector<sock_filter> filter, For purpose) {
     Launch launch;
     launch.plan_ = std::make_unique<Plan>();
     Plan& plan = *launch.plan_;
     plan.words.assign(argv.begin(), argv.end());
-    plan.path = *path;
+    plan.path = std::move(path);
     for (std::string& word : plan.words) plan.argv.push_back(word.data());
     plan.argv.push_back(nullptr);
     // A script without "#!" is the shell's, as with execvp.

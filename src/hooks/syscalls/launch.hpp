@@ -17,7 +17,7 @@
 // stop: the child shares its descriptor table with us until it execs, so a listener that it makes
 // is in our table at once, and it reports through one page of shared memory.
 //
-//     Launch launch = SKEP_TRY(Launch::prepare(argv, filter, Launch::For::Notify));
+//     Launch launch = SKEP_TRY(Launch::prepare(path, argv, filter, Launch::For::Notify));
 //     SKEP_TRY(launch.start());          // the child waits; attach to launch.pid() here
 //     launch.release();                  // it installs the filter and execs
 //     UniqueFd listener = SKEP_TRY(launch.wait_for_listener());
@@ -36,7 +36,8 @@ class Launch {
   public:
     enum class For { Notify, Trace };
 
-    static Result<Launch> prepare(std::span<const std::string> argv,
+    /// To run `path` with `argv`, which is not empty.
+    static Result<Launch> prepare(std::string path, std::span<const std::string> argv,
                                   std::vector<sock_filter> filter, For purpose);
     Launch(Launch&&) noexcept;
     Launch& operator=(Launch&&) noexcept;

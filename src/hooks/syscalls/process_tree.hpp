@@ -60,7 +60,8 @@ class ProcessTree {
   public:
     explicit ProcessTree(ProcessTreeOptions options) : options_(std::move(options)) {}
 
-    /// Once. Reaps the children of the calling thread, so there should be no others. A command that
+    /// Once, and one run at a time in a process, which handles its signals meanwhile. Reaps all
+    /// children of the calling thread. A command that
     /// cannot be executed is an Outcome; an Error is what keeps skep from watching it: Unsupported
     /// where this kernel or sandbox forbids it.
     Result<Outcome> run(const EventSink& sink);
@@ -71,7 +72,7 @@ class ProcessTree {
     void stop() noexcept { stop_.request(); }
 
   private:
-    Result<Outcome> run_with(Mechanism mechanism, const EventSink& sink);
+    Result<Outcome> run_with(Mechanism mechanism, const std::string& path, const EventSink& sink);
 
     ProcessTreeOptions options_;
     StopRequest stop_;

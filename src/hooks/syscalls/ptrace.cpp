@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
 #include <unordered_map>
 
@@ -108,7 +109,7 @@ class Tracer {
     void kill_all();
     void choose_waker();
 
-    Registers begin(pid_t tid);
+    bool begin(pid_t tid);
     template <typename Event>
     void emit(const Event& event) {
         if (run_.stop.requested()) return;
@@ -172,7 +173,7 @@ void Tracer::on_stop(pid_t tid, int status) {
         case PTRACE_EVENT_CLONE: return on_new_child(tid);
         case PTRACE_EVENT_EXEC: return on_exec(tid);
         case PTRACE_EVENT_EXIT:
-            begin(tid);
+            if (!begin(tid)) return;
             on_exit(tid, static_cast<int32_t>(event_message(tid)));
             return resume(tid);
         case PTRACE_EVENT_STOP:
@@ -187,15 +188,15 @@ void Tracer::on_stop(pid_t tid, int status) {
     resume(tid, signal);
 }
 
-/// Points the sink's task at `tid` and reads its registers.
-Registers Tracer::begin(pid_t tid) {
+/// Points the sink's task at `tid` and reads its registers. False where it has been killed.
+bool Tracer::begin(pid_t tid) {
     user_regs_struct regs{};
-    ptrace(PTRACE_GETREGS, tid, 0, &regs);
+    const bool alive = ptrace(PTRACE_GETREGS, tid, 0, &regs) == 0;
     Registers registers;
     static_assert(offsetof(user_regs_struct, fs_base) == sizeof registers);
     std::memcpy(&registers, &regs, sizeof registers);
     task_.begin(tid, registers);
-    return registers;
+    return alive;
 }
 
 void Tracer::resume(pid_t tid, int signal) {
@@ -210,16 +211,15 @@ void Tracer::resume_together(pid_t tid) {
 }
 
 void Tracer::on_seccomp(pid_t tid) {
-    const Registers regs = begin(tid);
+    if (!begin(tid)) return;
+    const Registers& regs = task_.registers();
     Tracee& tracee = tracees_[tid];
     tracee.abi = static_cast<Abi>(event_message(tid));
     tracee.nr = static_cast<int32_t>(regs.orig_ax);
     tracee.exit_stop = run_.wanted.exit.contains(tracee.abi, tracee.nr);
     if (run_.wanted.enter.contains(tracee.abi, tracee.nr)) {
-        SysEnter event{tracee.nr,
-                       {regs.di, regs.si, regs.dx, regs.r10, regs.r8, regs.r9},
-                       tracee.abi,
-                       &task_.registers()};
+        SysEnter event{
+            tracee.nr, {regs.di, regs.si, regs.dx, regs.r10, regs.r8, regs.r9}, tracee.abi, &regs};
         if (tracee.abi == Abi::I386)
             event.args = {regs.bx, regs.cx, regs.dx, regs.si, regs.di, regs.bp};
         emit(event);
@@ -250,12 +250,13 @@ void Tracer::keep_traced(pid_t tid, int64_t nr) {
 }
 
 void Tracer::on_syscall_exit(pid_t tid) {
-    const Registers regs = begin(tid);
+    if (!begin(tid)) return;
+    const Registers& regs = task_.registers();
     Tracee& tracee = tracees_[tid];
     tracee.exit_stop = false;
     // The kernel's tracepoint takes the number from here as well: rt_sigreturn's is -1 by now.
     emit(SysExit{static_cast<int32_t>(regs.orig_ax), static_cast<int64_t>(regs.ax), tracee.abi,
-                 &task_.registers()});
+                 &regs});
     resume_together(tid);
 }
 
@@ -271,6 +272,7 @@ Tracee& Tracer::announce(pid_t tid, pid_t creator) {
 
 void Tracer::on_new_child(pid_t parent) {
     const auto child = static_cast<pid_t>(event_message(parent));
+    if (child == 0) return;  // the parent has been killed: see on_gone()
     if (run_.wanted.fork) {
         begin(parent);
         const std::array<char, 16> comm = task_.comm();
@@ -302,16 +304,17 @@ void Tracer::on_first_stop(pid_t tid, int status) {
 /// Lets a task go that has been announced and has had its first stop. The exit of the call that
 /// made it is its own, too, though ptrace does not stop there.
 void Tracer::start(pid_t tid, Tracee& tracee) {
-    if (tracee.exit_stop) {
-        const Registers regs = begin(tid);
-        emit(SysExit{tracee.nr, static_cast<int64_t>(regs.ax), tracee.abi, &task_.registers()});
-        tracee.exit_stop = false;
+    if (tracee.exit_stop && begin(tid)) {
+        const Registers& regs = task_.registers();
+        emit(SysExit{tracee.nr, static_cast<int64_t>(regs.ax), tracee.abi, &regs});
     }
+    tracee.exit_stop = false;
     on_stop(tid, tracee.first_stop);
 }
 
 void Tracer::on_exec(pid_t tid) {
     const auto old_tid = static_cast<pid_t>(event_message(tid));
+    if (old_tid == 0) return;  // killed
     if (old_tid != tid && tracees_.contains(old_tid)) {
         tracees_[tid] = tracees_[old_tid];
         tracees_.erase(old_tid);

@@ -8,7 +8,7 @@ namespace skep::hooks {
 std::atomic<SignalRelay*> SignalRelay::active_ = nullptr;
 
 SignalRelay::SignalRelay(StopRequest& stop) : stop_(stop) {
-    active_ = this;
+    SKEP_CHECK(active_.exchange(this) == nullptr);
     struct sigaction action{};
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
