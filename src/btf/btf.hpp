@@ -38,7 +38,7 @@ struct Field {
 
 class Btf {
   public:
-    static constexpr uint32_t kMaxNesting = 64;
+    static constexpr uint32_t kMaxNesting = 128;
 
     /// `base`: for split BTF (a kernel module's), the BTF whose ids and strings it continues.
     static Result<std::shared_ptr<const Btf>> parse(Bytes bytes,

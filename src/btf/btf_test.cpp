@@ -241,7 +241,7 @@ TEST(Btf, RefusesTypesThatLie) {
         {[](Writer& w) { w.add_int("i", 0); }, "in 0 bytes"},
         {[](Writer& w) { w.add_int("i", 17); }, "in 17 bytes"},
         {[](Writer& w) { w.add_float("f", 1); }, "floating point of 1 bytes"},
-        {[](Writer& w) { w.add_enum("e", 3, false, {}); }, "enum of 3 bytes"},
+        {[](Writer& w) { w.add_enum("e", 3, false, {{"A", 1}}); }, "enum of 3 bytes"},
         {[](Writer& w) { w.add_ref(Kind::Typedef, 0); }, "TYPEDEF has no name"},
         {[](Writer& w) { w.add_ref(Kind(25), 0); }, "unknown kind 25"},
         {[](Writer& w) { w.add_struct("s", 4, {{"self", 1, 0}}); }, "'s' contains itself"},
@@ -255,10 +255,10 @@ TEST(Btf, RefusesTypesThatLie) {
         {[](Writer& w) { w.add_array(w.add_array(w.add_int("i", 8), 1, 1 << 20), 1, 1 << 20); },
          "too large"},
         {[](Writer& w) {
-             for (uint32_t i = 0; i < 70; i++) w.add_ref(Kind::Const, w.next_id() + 1);
+             for (uint32_t i = 0; i < 140; i++) w.add_ref(Kind::Const, w.next_id() + 1);
              w.add_int("i", 4);
          },
-         "nests more than 64"},
+         "nests more than 128"},
     };
     for (const auto& c : cases) {
         Writer writer;

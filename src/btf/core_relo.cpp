@@ -222,7 +222,7 @@ Result<CoreSource> describe(const Btf& local, const CoreRelo& relo) {
     return CoreSource{to_string(spec, relo.kind), value.value, value.exact};
 }
 
-const std::vector<uint32_t>& CoreRelocator::candidates(uint32_t local_type) {
+std::vector<uint32_t>& CoreRelocator::candidates(uint32_t local_type) {
     const auto [entry, added] = candidates_.try_emplace(local_type);
     if (added) {
         const Type local = local_.type(local_type);
@@ -248,10 +248,12 @@ Result<CoreRelocator::Resolution> CoreRelocator::find(const CoreRelo& relo) {
         return malformed("an anonymous type cannot be looked up elsewhere");
 
     uint64_t chosen_offset = 0;
-    const std::vector<uint32_t>& ids = candidates(relo.type);
+    std::vector<uint32_t>& ids = candidates(relo.type);
+    std::vector<uint32_t> matching;
     for (const uint32_t id : ids) {
         const auto match = SKEP_TRY(match_spec(spec, relo.kind, target_, id));
         if (!match) continue;
+        matching.push_back(id);
         const Value value = SKEP_TRY(value_of(relo.kind, *match));
         if (found.result.target_type == 0) {
             found.result.target_type = id;
@@ -271,6 +273,8 @@ Result<CoreRelocator::Resolution> CoreRelocator::find(const CoreRelo& relo) {
                 : fmt::format("the target's {} has no such {}", c_type(local_, relo.type),
                               subject_of(relo.kind) == CoreSubject::Field ? "field" : "enumerator");
     }
+    // One local type stands for one target type: what lacks this field is out for the next, too.
+    if (!matching.empty()) ids = std::move(matching);
     return found;
 }
 

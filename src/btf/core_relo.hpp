@@ -22,7 +22,8 @@
 //
 // The rules are libbpf 1.6's (tools/lib/bpf/relo_core.c, Linux 6.12): candidates are the target's
 // types of the same name, whatever follows "___" left aside; a field is found by the names on its
-// path, through anonymous structs; all candidates that match must agree. What cannot be resolved
+// path, through anonymous structs; all candidates that match must agree, and only they remain
+// candidates for the next relocation of that local type. What cannot be resolved
 // turns its instruction into a call of helper 0xbad2310, which is harmless where it is dead code
 // (guarded by an existence check) and makes loading fail where not; `reason` says why.
 //
@@ -87,7 +88,7 @@ class CoreRelocator {
     struct Resolution;
     Result<Resolution> find(const CoreRelo& relo);
     Result<void> patch(Resolution& found, std::span<isa::Insn> insns, uint32_t index);
-    const std::vector<uint32_t>& candidates(uint32_t local_type);
+    std::vector<uint32_t>& candidates(uint32_t local_type);
 
     const Btf& local_;
     const Btf& target_;

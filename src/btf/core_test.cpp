@@ -160,6 +160,26 @@ TEST_F(CoreTest, CandidatesMustAgree) {
                 HasSubstr("types [3] and [4] give it different values, 0 and 4"));
 }
 
+TEST_F(CoreTest, CandidatesWithoutAFieldAreOutForTheNext) {
+    uint32_t s = 0;
+    build(
+        [&](Writer& w) {
+            const uint32_t i = w.add_int("int", 4);
+            s = w.add_struct("s", 8, {{"a", i, 0}, {"b", i, 32}});
+        },
+        [](Writer& w) {
+            const uint32_t i = w.add_int("int", 4);
+            w.add_struct("s", 8, {{"a", i, 0}});
+            w.add_struct("s", 8, {{"b", i, 32}});
+        });
+    CoreRelocator relocator(*local_, *target_);
+    const auto a = relocator.resolve(relo(FieldByteOffset, s, "0:0"));
+    const auto b = relocator.resolve(relo(FieldByteOffset, s, "0:1"));
+    ASSERT_TRUE(a && b);
+    EXPECT_FALSE(a->poisoned);
+    EXPECT_TRUE(b->poisoned);
+}
+
 TEST_F(CoreTest, TypesExistOrMatch) {
     uint32_t s = 0, proto = 0, f = 0;
     build(

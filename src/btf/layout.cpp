@@ -35,7 +35,7 @@ uint32_t part(const Type& type, uint32_t i) {
 }
 
 uint8_t natural_alignment(uint32_t size) {
-    return uint8_t(std::min(16u, 1u << std::countr_zero(size | 16u)));
+    return size == 0 ? 1 : uint8_t(1u << std::countr_zero(size | 16u));
 }
 
 }  // namespace
