@@ -87,6 +87,7 @@ class Dumper {
     bool failed() const { return too_deep_ || declarator_.exhausted(); }
 
     void name_everything() {
+        identifiers_.claim("__builtin_va_list");  // the compiler's own, of another size for BPF
         std::unordered_map<std::string, std::string> forwards;  // "struct x" -> its C name
         const auto key = [](const Type& type, bool is_union) {
             return fmt::format("{} {}", is_union ? "union" : "struct", type.name());
@@ -193,7 +194,6 @@ class Dumper {
             require_members(type);
             text = body(type, 0);
         } else if (type.kind() == Kind::Typedef) {
-            if (type.name() == "__builtin_va_list") return;  // the compiler has its own
             node.state = State::Started;
             require(type.ref(), true);
             text = "typedef " + declarator_.declare(type.ref(), node.name);
@@ -219,9 +219,7 @@ class Dumper {
         switch (type.kind()) {
             case Kind::Int:
             case Kind::Float: return c_number_type(type);
-            case Kind::Typedef:
-                return type.name() == "__builtin_va_list" ? "__builtin_va_list"
-                                                          : nodes_[type.id()].name;
+            case Kind::Typedef: return nodes_[type.id()].name;
             case Kind::Struct:
             case Kind::Union:
                 if (type.name().empty()) return body(type, indent_);
