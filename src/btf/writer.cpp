@@ -105,7 +105,7 @@ uint32_t Writer::add_var(std::string_view name, uint32_t type, Linkage linkage) 
 }
 
 uint32_t Writer::add_datasec(std::string_view name, uint32_t bytes,
-                             std::initializer_list<SectionVar> variables) {
+                             std::span<const SectionVar> variables) {
     const uint32_t id = begin(Kind::Datasec, name, uint32_t(variables.size()), false, bytes);
     for (const SectionVar& variable : variables) {
         word(variable.type);

@@ -65,7 +65,11 @@ class Writer {
     uint32_t add_func(std::string_view name, uint32_t proto, Linkage linkage);
     uint32_t add_var(std::string_view name, uint32_t type, Linkage linkage);
     uint32_t add_datasec(std::string_view name, uint32_t bytes,
-                         std::initializer_list<SectionVar> variables);
+                         std::span<const SectionVar> variables);
+    uint32_t add_datasec(std::string_view name, uint32_t bytes,
+                         std::initializer_list<SectionVar> variables) {
+        return add_datasec(name, bytes, std::span(variables.begin(), variables.size()));
+    }
     uint32_t add_decl_tag(std::string_view name, uint32_t type, int32_t component = -1);
 
     /// The offset of `text` in the string section, for records of .BTF.ext.

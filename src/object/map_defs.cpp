@@ -169,7 +169,7 @@ Result<MapSpec> read_map(const btf::Btf& btf, const btf::Type& var) {
         case btf::Linkage::Static: return malformed("it is static; maps must be global");
         default:
             return malformed(
-                "is only declared (extern); link the object that defines it with "
+                "it is only declared (extern); link the object that defines it with "
                 "'bpftool gen object'");
     }
     const btf::Type definition = btf.resolve(var.ref());
