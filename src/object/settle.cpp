@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "object/settle.hpp"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/text.hpp"
+
+namespace skep::object {
+
+namespace {
+
+class Settler {
+  public:
+    Settler(ObjectSpec& object, const Target& target) : object_(object), target_(target) {
+        if (object.btf && target.btf) relocator_.emplace(*object.btf, *target.btf);
+    }
+
+    Result<void> settle_kconfig() {
+        const auto map =
+            std::ranges::find(object_.maps, MapSpec::Origin::Kconfig, &MapSpec::origin);
+        if (map == object_.maps.end()) return {};
+        const KconfigLookup nothing = [](std::string_view) { return std::nullopt; };
+        map->initial_value =
+            SKEP_TRY(evaluate_kconfig(object_, target_.kconfig ? target_.kconfig : nothing));
+        return {};
+    }
+
+    Result<void> settle_prog(ProgSpec& prog) {
+        if (!prog.core_relos.empty()) {
+            if (!relocator_)
+                return unsupported(
+                    "it has CO-RE relocations, and nothing is known of the types of "
+                    "where it will run");
+            SKEP_TRY(relocator_->apply(prog.core_relos, prog.insns));
+            prog.core_relos.clear();
+        }
+        for (const Reference& reference : prog.references) SKEP_TRY(resolve(prog, reference));
+        std::erase_if(prog.references, [](const Reference& reference) {
+            return reference.kind == Reference::Kind::KsymVar ||
+                   reference.kind == Reference::Kind::KsymFunc;
+        });
+        return {};
+    }
+
+  private:
+    Result<void> resolve(ProgSpec& prog, const Reference& reference) const {
+        if (reference.kind != Reference::Kind::KsymVar &&
+            reference.kind != Reference::Kind::KsymFunc)
+            return {};
+        const Extern& external = object_.externs[reference.index];
+        isa::Insn& insn = prog.insns[reference.insn];
+        const std::optional<uint32_t> id = find(external);
+        if (!id && !external.weak)
+            return unsupported("the kernel {} '{}' does not exist there",
+                               external.kind == Extern::Kind::KsymFunc ? "function" : "variable",
+                               printable(external.name));
+        if (!insn.is_wide()) {
+            insn.src = id ? isa::kCallKfunc : isa::kCallHelper;
+            insn.imm = id ? int32_t(*id) : kPoisonedKfunc + int32_t(reference.index);
+            return {};
+        }
+        insn.src = id ? isa::kPseudoBtfId : isa::kPseudoImm;
+        insn.imm = id ? int32_t(*id) : 0;
+        prog.insns[reference.insn + 1].imm = 0;
+        return {};
+    }
+
+    /// Its id in the target's BTF. The address of a function (a KsymFunc behind lddw) is found in
+    /// the same way.
+    std::optional<uint32_t> find(const Extern& external) const {
+        if (!target_.btf) return std::nullopt;
+        const auto kind =
+            external.kind == Extern::Kind::KsymFunc ? btf::Kind::Func : btf::Kind::Var;
+        const auto found = target_.btf->find(btf::essential_name(external.name), kind);
+        return found ? std::optional(found->id()) : std::nullopt;
+    }
+
+    ObjectSpec& object_;
+    const Target& target_;
+    std::optional<btf::CoreRelocator> relocator_;
+};
+
+}  // namespace
+
+Result<ObjectSpec> settle(ObjectSpec object, const Target& target) {
+    Settler settler(object, target);
+    SKEP_TRY(settler.settle_kconfig());
+    for (ProgSpec& prog : object.progs)
+        if (auto settled = settler.settle_prog(prog); !settled)
+            return std::unexpected(
+                std::move(settled).error().in(fmt::format("program '{}'", printable(prog.name))));
+    return object;
+}
+
+}  // namespace skep::object
