@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/event.hpp"
+#include "maps/map.hpp"
+
+// The memory that a running program may touch, region by region. The checked interpreter asks it
+// about each access; helpers ask it about each pointer that they are handed.
+//
+//     Region* region = memory.find(address, size);      // null: not this program's
+//     if (region && (region->writable || !store)) ...
+//
+// Regions are the stack frames in use, the packet, the context, values of the program's maps,
+// records reserved in ring buffers, and what helpers have handed out. Most accesses of one
+// instruction are to one region, so the interpreter keeps the last answers (Memory::cached()), one
+// slot for a few instructions; forget() empties these when a region shrinks or goes.
+// One thread at a time.
+
+namespace skep::engine {
+
+struct Region {
+    enum class Kind : uint8_t {
+        None,
+        Stack,
+        Packet,
+        Context,
+        MapValue,
+        RingbufRecord,
+        Lent,
+        Kernel
+    };
+
+    uint64_t begin = 0;
+    uint64_t size = 0;
+    Kind kind = Kind::None;
+    bool writable = false;
+    /// Whether a later access may be answered from the cache: not where each has to be asked for
+    /// (kernel structs that are filled when read) or judged by its offset (context structs).
+    bool cacheable = false;
+    const maps::Map* map = nullptr;  ///< of a MapValue
+
+    bool contains(uint64_t address, uint64_t length) const {
+        const uint64_t offset = address - begin;
+        return offset <= size && length <= size - offset;
+    }
+};
+
+class Memory {
+  public:
+    static constexpr size_t kCacheSlots = 64;  // a power of two
+
+    /// The region that wholly contains the access; kind None where there is none.
+    Region find(uint64_t address, uint64_t length);
+
+    /// The last region that an instruction of this slot has touched.
+    Region& cached(size_t slot) { return cache_[slot % kCacheSlots]; }
+    void forget();
+
+    // What there is, as the execution goes on.
+    void set_event(Event* event) { event_ = event; }
+    void set_stack(uint64_t lowest, uint64_t top) { stack_low_ = lowest, stack_top_ = top; }
+    void set_stack_low(uint64_t lowest) { stack_low_ = lowest; }
+    void set_maps(const std::vector<maps::Map*>* maps) { maps_ = maps; }
+
+    /// Memory that a helper has handed out: a ring buffer record, a dynptr slice, an iterator's
+    /// value. It is the program's until take_back() or until it ends.
+    void lend(void* begin, uint64_t size, bool writable, Region::Kind kind = Region::Kind::Lent);
+    /// False where there is no such loan.
+    bool take_back(const void* begin);
+    const std::vector<Region>& loans() const { return loans_; }
+    void clear_loans();
+
+    /// "stack, 16 bytes below the frame" for messages: what lies at or nearest to the address.
+    std::string describe(uint64_t address, uint64_t length);
+
+  private:
+    Region find_map_value(uint64_t address, uint64_t length);
+
+    std::array<Region, kCacheSlots> cache_{};
+    Event* event_ = nullptr;
+    uint64_t stack_low_ = 0;
+    uint64_t stack_top_ = 0;
+    const std::vector<maps::Map*>* maps_ = nullptr;
+    std::vector<Region> loans_;
+};
+
+}  // namespace skep::engine

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/execution.hpp"
+#include "object/spec.hpp"
+#include "platform/helper_access.hpp"
+
+namespace skep::engine {
+
+class CtxTable;
+
+/// One instruction as the interpreter runs it: what to do, operands widened, and references
+/// resolved. The second half of a wide instruction keeps its place, so that indices are those of
+/// the program.
+struct Op {
+    uint16_t code = 0;
+    uint8_t dst = 0;
+    uint8_t src = 0;
+    int32_t off = 0;  ///< of memory accesses in bytes; of jumps in instructions, from this one
+    uint64_t imm = 0;
+};
+static_assert(sizeof(Op) == 16);
+
+// A program that can be run: linked, its maps and helpers resolved. Immutable; any number of
+// threads may run it at once, each with its own Execution.
+class Prog {
+  public:
+    const std::string& name() const { return spec_.name; }
+    const object::ProgSpec& spec() const { return spec_; }
+    platform::ProgKind kind() const { return {spec_.type, spec_.attach_type, spec_.attach_target}; }
+
+    /// Runs it on an event. In checked mode nothing that it does can harm this process; a program
+    /// that misbehaves is stopped and Outcome::fault says why.
+    Outcome run(Execution& execution, Event& event) const;
+
+    const std::vector<Op>& ops() const { return ops_; }
+    /// The maps that it, and what it may tail-call or find in map-in-maps, can have values of.
+    const std::vector<maps::Map*>& maps() const { return *maps_; }
+    const CtxTable& ctx() const { return *ctx_; }
+    /// "hello.bpf.c:12: return *p;" or "".
+    std::string source_line(uint32_t insn) const;
+
+  private:
+    friend class ProgLoader;
+    friend class Interpreter;
+    Prog() = default;
+
+    object::ProgSpec spec_;
+    std::shared_ptr<const btf::Btf> btf_;
+    std::vector<Op> ops_;
+    const std::vector<maps::Map*>* maps_ = nullptr;
+    const CtxTable* ctx_ = nullptr;
+};
+
+}  // namespace skep::engine
