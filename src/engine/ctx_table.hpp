@@ -22,7 +22,13 @@
 namespace skep::engine {
 
 /// A field of the context that is a pointer, which the event knows.
-enum class CtxPointer : uint8_t { None, Data, DataEnd, DataMeta, FlowKeys, Sock };
+enum class CtxPointer : uint8_t {
+    None,
+    Data,
+    DataEnd,
+    DataMeta,
+    Null,  ///< a socket, flow keys: no event of this runtime has one
+};
 
 class CtxTable {
   public:
@@ -33,9 +39,6 @@ class CtxTable {
     CtxPointer pointer(uint64_t offset) const {
         return offset < pointers_.size() ? pointers_[offset] : CtxPointer::None;
     }
-    /// Whether every access inside the context's memory is as good as any other, so that the
-    /// context may be treated as plain memory.
-    bool plain_loads() const { return plain_; }
 
   private:
     static bool may(const std::vector<uint8_t>& table, uint64_t offset, uint32_t width) {
@@ -45,7 +48,6 @@ class CtxTable {
     std::vector<uint8_t> loads_;
     std::vector<uint8_t> stores_;
     std::vector<CtxPointer> pointers_;
-    bool plain_ = false;
 };
 
 /// Made on first use and kept.

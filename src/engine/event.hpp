@@ -34,6 +34,8 @@ struct Event {
     uint8_t* data_meta = nullptr;
     uint8_t* data = nullptr;
     uint8_t* data_end = nullptr;
+    /// Socket filters, and some cgroup programs, may only read.
+    bool packet_writable = true;
 
     /// The packet as helpers work on it; null where the event is none.
     PacketBuffer* packet = nullptr;

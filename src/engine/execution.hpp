@@ -82,9 +82,13 @@ class Execution {
     friend class Prog;
     friend class Interpreter;
 
-    explicit Execution(const Env& env, uint32_t cpu);
-    void begin(const Prog& prog, Event& event, bool checked);
-    Outcome end(uint64_t r0);
+    Execution(const Env& env, uint32_t cpu);
+    Outcome run(const Prog& prog, Event& event);
+    void check_released();
+    uint64_t frame_pointer(uint32_t depth) const {
+        return reinterpret_cast<uint64_t>(stack_.data() + stack_.size()) -
+               uint64_t{depth} * isa::kStackSize;
+    }
 
     struct Frame {
         const Op* return_to = nullptr;

@@ -21,12 +21,12 @@ struct Fault {
         Unreleased,   ///< it ended with a lock held or a ring buffer record reserved
     };
     Kind kind;
-    std::string prog;     ///< the program that was running: a tail call may have changed it
-    uint32_t insn = 0;    ///< in that program
-    int reg = -1;         ///< the register with the offending value; -1 where none is to blame
-    uint64_t value = 0;   ///< what it held
-    std::string message;  ///< "store of 8 bytes at map value 'counts'+4, which has 8 bytes"
-    std::string source;   ///< "hello.bpf.c:12: return *p;", empty without line info
+    std::string prog;          ///< the program that was running: a tail call may have changed it
+    uint32_t insn = 0;         ///< in that program
+    int reg = -1;              ///< the register with the offending value; -1 where none is to blame
+    uint64_t value = 0;        ///< what it held
+    std::string message = {};  ///< "store of 8 bytes at map value 'counts'+4, which has 8 bytes"
+    std::string source = {};   ///< "hello.bpf.c:12: return *p;", empty without line info
 
     /// "prog 'hello', instruction 12 (r1 = 0x7f..): MESSAGE" and, where known, the source line.
     std::string to_string() const;

@@ -65,9 +65,18 @@ class Memory {
 
     // What there is, as the execution goes on.
     void set_event(Event* event) { event_ = event; }
+    bool on_stack(uint64_t address, uint64_t length) const {
+        return stack().contains(address, length);
+    }
     void set_stack(uint64_t lowest, uint64_t top) { stack_low_ = lowest, stack_top_ = top; }
     void set_stack_low(uint64_t lowest) { stack_low_ = lowest; }
+    /// Null pointers among them are maps that were not created.
     void set_maps(const std::vector<maps::Map*>* maps) { maps_ = maps; }
+    /// An inner map that the program has looked up: as good as one of its own until it ends.
+    void add_map(maps::Map* map);
+    void forget_added_maps() { added_maps_.clear(); }
+    /// The map that a value is a pointer to; null where it is none.
+    maps::Map* map_at(uint64_t value) const;
 
     /// Memory that a helper has handed out: a ring buffer record, a dynptr slice, an iterator's
     /// value. It is the program's until take_back() or until it ends.
@@ -81,6 +90,11 @@ class Memory {
     std::string describe(uint64_t address, uint64_t length);
 
   private:
+    Region stack() const {
+        // Never remembered: it shrinks whenever a function returns.
+        return {stack_low_, stack_top_ - stack_low_, Region::Kind::Stack, true, false};
+    }
+    Region packet() const;
     Region find_map_value(uint64_t address, uint64_t length);
 
     std::array<Region, kCacheSlots> cache_{};
@@ -88,6 +102,7 @@ class Memory {
     uint64_t stack_low_ = 0;
     uint64_t stack_top_ = 0;
     const std::vector<maps::Map*>* maps_ = nullptr;
+    std::vector<maps::Map*> added_maps_;
     std::vector<Region> loans_;
 };
 

@@ -13,6 +13,7 @@
 namespace skep::engine {
 
 class CtxTable;
+struct Call;
 
 /// One instruction as the interpreter runs it: what to do, operands widened, and references
 /// resolved. The second half of a wide instruction keeps its place, so that indices are those of
@@ -30,9 +31,13 @@ static_assert(sizeof(Op) == 16);
 // threads may run it at once, each with its own Execution.
 class Prog {
   public:
+    ~Prog();
     const std::string& name() const { return spec_.name; }
     const object::ProgSpec& spec() const { return spec_; }
     platform::ProgKind kind() const { return {spec_.type, spec_.attach_type, spec_.attach_target}; }
+
+    /// Whether its context is plain memory: that of programs without a type.
+    bool context_is_memory() const { return spec_.type == ProgType::Unspec; }
 
     /// Runs it on an event. In checked mode nothing that it does can harm this process; a program
     /// that misbehaves is stopped and Outcome::fault says why.
@@ -48,11 +53,12 @@ class Prog {
   private:
     friend class ProgLoader;
     friend class Interpreter;
-    Prog() = default;
+    Prog();
 
     object::ProgSpec spec_;
     std::shared_ptr<const btf::Btf> btf_;
     std::vector<Op> ops_;
+    std::vector<Call> calls_;  ///< what CallHelper and CallKfunc refer to
     const std::vector<maps::Map*>* maps_ = nullptr;
     const CtxTable* ctx_ = nullptr;
 };

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/execution.hpp"
+
+#include <atomic>
+#include <random>
+
+#include "engine/interpreter.hpp"
+#include "maps/map.hpp"
+#include "maps/rcu.hpp"
+#include "platform/limits.hpp"
+
+namespace skep::engine {
+
+namespace {
+
+/// Which per-CPU slots are taken: one bit each.
+std::atomic<uint64_t> g_slots[16];
+
+std::optional<uint32_t> take_slot() {
+    const uint32_t count = std::min<uint32_t>(maps::possible_cpus(), std::size(g_slots) * 64);
+    for (uint32_t slot = 0; slot < count; slot++) {
+        const uint64_t bit = uint64_t{1} << (slot % 64);
+        if (!(g_slots[slot / 64].fetch_or(bit) & bit)) return slot;
+    }
+    return std::nullopt;
+}
+
+void give_slot_back(uint32_t slot) {
+    g_slots[slot / 64].fetch_and(~(uint64_t{1} << (slot % 64)));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Execution>> Execution::create(const Env& env) {
+    const auto slot = take_slot();
+    if (!slot)
+        return unsupported("all {} CPU slots are in use: each thread that runs programs needs one",
+                           maps::possible_cpus());
+    return std::unique_ptr<Execution>(new Execution(env, *slot));
+}
+
+Execution::Execution(const Env& env, uint32_t cpu) : env_(env), cpu_(cpu) {
+    std::random_device device;
+    for (uint64_t& word : random_state_) word = uint64_t{device()} << 32 | device() | 1;
+    stack_.fill(0);
+}
+
+Execution::~Execution() {
+    give_slot_back(cpu_);
+}
+
+uint32_t Execution::random() {
+    if (env_.random) return env_.random();
+    // xorshift128+ (Vigna, 2014): good enough for what the kernel seeds from tausworthe counters.
+    uint64_t a = random_state_[0];
+    const uint64_t b = random_state_[1];
+    random_state_[0] = b;
+    a ^= a << 23;
+    random_state_[1] = a ^ b ^ (a >> 17) ^ (b >> 26);
+    return uint32_t((random_state_[1] + b) >> 32);
+}
+
+Outcome Execution::run(const Prog& prog, Event& event) {
+    const maps::rcu::ReadGuard running;
+    event_ = &event;
+    prog_ = &prog;
+    depth_ = 0;
+    tail_calls_ = 0;
+    budget_left_ = int64_t(std::min<uint64_t>(budget, INT64_MAX));
+    fault_.reset();
+    held_lock = nullptr;
+    frames_[0].may_goto = platform::kMaxLoops;
+    memory_.set_event(&event);
+    memory_.set_maps(&prog.maps());
+    memory_.set_stack(frame_pointer(1), frame_pointer(0));
+    memory_.forget_added_maps();
+    memory_.forget();
+
+    uint64_t registers[11] = {};
+    registers[1] = reinterpret_cast<uint64_t>(event.ctx);
+    registers[10] = frame_pointer(0);
+    if (prog.context_is_memory()) {
+        registers[2] = event.ctx_size;
+        memory_.lend(event.ctx, event.ctx_size, true);
+    }
+    const uint64_t r0 = Interpreter(*this).run(prog, prog.ops().data(), registers);
+    if (!fault_) check_released();
+    memory_.clear_loans();
+    if (!fault_) return {.r0 = r0};
+    return {.fault = std::move(fault_)};
+}
+
+/// What a program took, it has to give back; the verifier would have refused it.
+void Execution::check_released() {
+    if (held_lock) fault(Fault::Kind::Unreleased, "it ended while it held a bpf_spin_lock");
+    for (const Region& loan : memory_.loans())
+        if (loan.kind == Region::Kind::RingbufRecord) {
+            fault(Fault::Kind::Unreleased,
+                  "it ended with a ring buffer record neither submitted nor discarded");
+            return;
+        }
+}
+
+uint64_t Execution::fault(Fault::Kind kind, std::string message, int reg, uint64_t value) {
+    if (fault_) return 0;  // the first one is the cause
+    Fault fault{.kind = kind, .prog = prog_->name(), .reg = reg, .value = value};
+    if (at_ && at_ >= prog_->ops().data() && at_ < prog_->ops().data() + prog_->ops().size())
+        fault.insn = uint32_t(at_ - prog_->ops().data());
+    fault.message = std::move(message);
+    fault.source = prog_->source_line(fault.insn);
+    fault_ = std::move(fault);
+    return 0;
+}
+
+uint8_t* Execution::check_memory(uint64_t address, uint64_t size, bool write, int reg,
+                                 std::string_view what) {
+    if (!checked_) return reinterpret_cast<uint8_t*>(address);
+    const Event& event = *event_;
+    if (memory_.on_stack(address, size)) return reinterpret_cast<uint8_t*>(address);
+    if (!prog_->context_is_memory() && !write &&
+        address - reinterpret_cast<uint64_t>(event.ctx) < event.ctx_size &&
+        size <= event.ctx_size - (address - reinterpret_cast<uint64_t>(event.ctx)))
+        return reinterpret_cast<uint8_t*>(address);
+    const Region region = memory_.find(address, size);
+    if (region.kind == Region::Kind::None) {
+        fault(Fault::Kind::BadArgument,
+              fmt::format("argument {}: {} of {} bytes at {}", reg, what, size,
+                          memory_.describe(address, size)),
+              reg, address);
+        return nullptr;
+    }
+    if (write && !region.writable) {
+        fault(Fault::Kind::ReadOnly,
+              fmt::format("argument {}: {} would be written, and may only be read: {}", reg, what,
+                          memory_.describe(address, size)),
+              reg, address);
+        return nullptr;
+    }
+    return reinterpret_cast<uint8_t*>(address);
+}
+
+uint64_t Execution::call_back(uint64_t function, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
+                              uint64_t r5) {
+    return Interpreter(*this).call_back(function, {r1, r2, r3, r4, r5});
+}
+
+bool Execution::is_function(uint64_t value) const {
+    const auto begin = reinterpret_cast<uint64_t>(prog_->ops().data());
+    const uint64_t offset = value - begin;
+    if (offset % sizeof(Op) != 0) return false;
+    const uint64_t index = offset / sizeof(Op);
+    for (const object::Subprog& subprog : prog_->spec().subprogs)
+        if (subprog.insn == index) return true;
+    return false;
+}
+
+}  // namespace skep::engine

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "engine/ops.hpp"
+#include "engine/prog.hpp"
+
+// The checked interpreter. It runs any program, verified or not, and no program can harm the
+// process: each access is looked up in the regions of memory.hpp, calls are at most 8 deep, and
+// the budget ends what would never end.
+//
+// Dispatch is by address of label, one indirect jump an instruction, which the branch predictor
+// learns by its place. Most accesses cost two comparisons: the slot that the instruction shares
+// with few others remembers the region of the last one, and the stack by r10 needs none at all.
+
+namespace skep::engine {
+
+class Interpreter {
+  public:
+    explicit Interpreter(Execution& execution) : x_(execution) {}
+
+    /// Runs from `start`, at the depth that the execution has, until the function returns.
+    uint64_t run(const Prog& prog, const Op* start, uint64_t* registers);
+
+    /// A function of the program with a frame of its own, called by a helper.
+    uint64_t call_back(uint64_t function, const uint64_t (&arguments)[5]);
+
+  private:
+    uint8_t* access(const Op* op, uint64_t address, uint32_t size, bool store) {
+        const Region& region = x_.memory_.cached(size_t(op - ops_));
+        const uint64_t offset = address - region.begin;
+        if (offset < region.size && size <= region.size - offset && (!store || region.writable))
+            [[likely]]
+            return reinterpret_cast<uint8_t*>(address);
+        return access_slowly(op, address, size, store);
+    }
+    uint8_t* access_slowly(const Op* op, uint64_t address, uint32_t size, bool store);
+    /// For atomic operations, which must be aligned and never reach the context.
+    uint8_t* access_atomic(const Op* op, uint64_t address, uint32_t size);
+    /// Null for a field that is a pointer: load_context_pointer() answers that.
+    uint8_t* context_access(const Op* op, uint64_t offset, uint32_t size, bool store);
+    /// After access() has failed: false where that was a fault, and not such a field.
+    bool load_context_pointer(const Op* op, uint64_t address, uint64_t* value);
+
+    bool push_frame(const Op* at, const uint64_t* registers);
+    const Op* pop_frame(uint64_t* registers);
+    uint64_t call_helper(const Op* op, const uint64_t* registers);
+    uint64_t call_kfunc(const Op* op, const uint64_t* registers);
+    uint64_t call_register(const Op* op, const uint64_t* registers);
+    uint64_t call(const Op* op, const Call& call, const uint64_t* registers);
+    /// The program to go on with, or null where the call fails, which is no fault.
+    const Prog* tail_call(const Op* op, const uint64_t* registers);
+    bool load_packet(const Op* op, int64_t offset, uint64_t* value);
+    void fault_at(const Op* op, Fault::Kind kind, std::string message, int reg, uint64_t value);
+    void out_of_budget(const Op* op);
+
+    Execution& x_;
+    const Prog* prog_ = nullptr;
+    const Op* ops_ = nullptr;
+};
+
+}  // namespace skep::engine

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/calls.hpp"
+#include "engine/interpreter.hpp"
+#include "maps/prog_array.hpp"
+#include "platform/limits.hpp"
+
+// Calls: into functions of the program, into the engine, and into other programs.
+
+namespace skep::engine {
+
+bool Interpreter::push_frame(const Op* at, const uint64_t* registers) {
+    if (x_.depth_ + 1 >= isa::kMaxFrames) {
+        fault_at(at, Fault::Kind::CallDepth,
+                 fmt::format("more than {} functions deep", isa::kMaxFrames), -1, 0);
+        return false;
+    }
+    Execution::Frame& frame = x_.frames_[++x_.depth_];
+    frame.return_to = at;
+    frame.prog = prog_;
+    frame.may_goto = platform::kMaxLoops;
+    std::copy_n(registers + 6, 4, frame.saved.begin());
+    x_.memory_.set_stack_low(registers[10] - 2 * isa::kStackSize);
+    return true;
+}
+
+const Op* Interpreter::pop_frame(uint64_t* registers) {
+    const Execution::Frame& frame = x_.frames_[x_.depth_--];
+    std::copy(frame.saved.begin(), frame.saved.end(), registers + 6);
+    registers[10] += isa::kStackSize;
+    x_.memory_.set_stack_low(registers[10] - isa::kStackSize);
+    if (frame.prog != prog_) {  // a tail call has replaced the function that returns
+        prog_ = x_.prog_ = frame.prog;
+        ops_ = prog_->ops_.data();
+        x_.memory_.set_maps(prog_->maps_);
+        x_.memory_.forget();
+    }
+    return frame.return_to;
+}
+
+uint64_t Interpreter::call_back(uint64_t function, const uint64_t (&arguments)[5]) {
+    // The stack pointer of the frame that called the helper follows from the depth.
+    uint64_t registers[11] = {};
+    std::copy_n(arguments, 5, registers + 1);
+    registers[10] = x_.frame_pointer(x_.depth_);
+    const Prog& prog = *x_.prog_;
+    prog_ = &prog;
+    const Op* at = x_.at_;
+    if (--x_.budget_left_ < 0) {
+        out_of_budget(at);
+        return 0;
+    }
+    if (!push_frame(at, registers)) return 0;
+    registers[10] -= isa::kStackSize;
+    const uint64_t result = run(prog, reinterpret_cast<const Op*>(function), registers);
+    if (x_.faulted()) return 0;
+    pop_frame(registers);
+    x_.prog_ = &prog;
+    x_.at_ = at;
+    return result;
+}
+
+uint64_t Interpreter::call(const Op* op, const Call& call, const uint64_t* r) {
+    x_.at_ = op;
+    if (call.proto && !check_arguments(x_, *call.proto, r)) return 0;
+    const Event& event = *x_.event_;
+    const uint8_t *meta = event.data_meta, *end = event.data_end;
+    const uint64_t result = call.fn(x_, r[1], r[2], r[3], r[4], r[5]);
+    if (event.data_meta != meta || event.data_end != end) x_.memory_.forget();
+    return result;
+}
+
+uint64_t Interpreter::call_helper(const Op* op, const uint64_t* registers) {
+    return call(op, prog_->calls_[op->imm], registers);
+}
+
+uint64_t Interpreter::call_kfunc(const Op* op, const uint64_t* registers) {
+    return call(op, prog_->calls_[op->imm], registers);
+}
+
+uint64_t Interpreter::call_register(const Op* op, const uint64_t* registers) {
+    const uint64_t number = registers[op->dst];
+    const auto id = platform::HelperId(number);
+    const platform::HelperProto* proto =
+        number <= UINT32_MAX ? platform::embedded_helper(prog_->kind(), id) : nullptr;
+    const HelperFn fn = proto ? helper_fn(id) : nullptr;
+    if (!fn) {
+        fault_at(op, Fault::Kind::BadCall,
+                 fmt::format("no helper that it may call has the number {}", number), op->dst,
+                 number);
+        return 0;
+    }
+    return call(op, {.fn = fn, .proto = proto}, registers);
+}
+
+const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {
+    x_.at_ = op;
+    const platform::HelperProto& proto = platform::helper_proto(platform::HelperId::tail_call);
+    if (!check_arguments(x_, proto, registers)) return nullptr;
+    const auto* map = reinterpret_cast<maps::Map*>(registers[2])->as<maps::ProgArray>();
+    if (!map) {
+        x_.fault(Fault::Kind::BadArgument, "bpf_tail_call: the map is no prog array", 2,
+                 registers[2]);
+        return nullptr;
+    }
+    if (x_.tail_calls_ >= platform::kMaxTailCalls) return nullptr;
+    const auto* next = static_cast<const Prog*>(map->prog_at(uint32_t(registers[3])));
+    if (!next) return nullptr;
+    x_.tail_calls_++;
+    if (next->maps_ != prog_->maps_) {
+        x_.memory_.set_maps(next->maps_);
+        x_.memory_.forget();
+    }
+    return next;
+}
+
+}  // namespace skep::engine

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/prog.hpp"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "engine/calls.hpp"
+
+namespace skep::engine {
+
+Prog::Prog() = default;
+Prog::~Prog() = default;
+
+Outcome Prog::run(Execution& execution, Event& event) const {
+    return execution.run(*this, event);
+}
+
+std::string Prog::source_line(uint32_t insn) const {
+    if (!btf_) return {};
+    const auto after = std::ranges::upper_bound(spec_.lines, insn, {}, &object::LineInfo::insn);
+    if (after == spec_.lines.begin()) return {};
+    const object::LineInfo& line = *std::prev(after);
+    std::string_view file = btf_->string(line.file_off);
+    if (const size_t slash = file.rfind('/'); slash != file.npos) file.remove_prefix(slash + 1);
+    return fmt::format("{}:{}: {}", printable(file), line.line,
+                       printable(trim(btf_->string(line.line_off))));
+}
+
+}  // namespace skep::engine

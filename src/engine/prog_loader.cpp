@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/prog_loader.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "engine/calls.hpp"
+#include "engine/ctx_table.hpp"
+#include "engine/embedded_types.hpp"
+#include "engine/ops.hpp"
+#include "engine/reachable.hpp"
+#include "isa/decode.hpp"
+#include "maps/array.hpp"
+#include "object/settle.hpp"
+
+namespace skep::engine {
+
+namespace {
+
+constexpr std::string_view kElsewhere = "run it in the kernel, which has more of them";
+
+uint64_t unreachable_call(Execution& x, uint64_t, uint64_t, uint64_t, uint64_t, uint64_t) {
+    return x.fault(Fault::Kind::BadCall,
+                   "a call that was expected to be dead code: what it calls, or the field that a "
+                   "CO-RE relocation asked for, does not exist here");
+}
+
+Error not_here(std::string message) {
+    return Error{ErrorCode::Unsupported, std::move(message), std::string(kElsewhere), 0};
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spec) {
+    SKEP_TRY(isa::validate(spec.insns));
+    std::shared_ptr<Prog> prog(new Prog());
+    prog->spec_ = spec;
+    prog->btf_ = object_.btf;
+    prog->maps_ = &maps_;
+    prog->ctx_ = &ctx_table(prog->kind());
+    if (prog->spec_.subprogs.empty())
+        prog->spec_.subprogs.push_back({.name = spec.name, .insn = 0});
+    prog->ops_ = SKEP_TRY(make_ops(spec.insns));
+    for (const object::Reference& reference : spec.references)
+        SKEP_TRY(resolve_map(*prog, reference));
+    SKEP_TRY(resolve_calls(*prog));
+    return prog;
+}
+
+Result<void> ProgLoader::resolve_map(Prog& prog, const object::Reference& reference) const {
+    const object::MapSpec& spec = object_.maps[reference.index];
+    maps::Map* map = maps_[reference.index];
+    if (!map)
+        return std::unexpected(
+            not_here(fmt::format("it uses map '{}' of type {}, which the embedded engine does not "
+                                 "have",
+                                 printable(spec.name), to_string(spec.type))));
+    Op& op = prog.ops_[reference.insn];
+    if (reference.kind == object::Reference::Kind::Map) {
+        op.imm = reinterpret_cast<uint64_t>(map);
+        return {};
+    }
+    auto* array = map->as<maps::ArrayMap>();
+    if (!array)
+        return malformed("it takes the address of a value of map '{}', which is no array",
+                         printable(spec.name));
+    const auto values = array->direct_value();
+    if (reference.addend < 0 || uint64_t(reference.addend) > values.size())
+        return malformed("it refers to byte {} of map '{}', which has {}", reference.addend,
+                         printable(spec.name), values.size());
+    op.imm = reinterpret_cast<uint64_t>(values.data()) + uint64_t(reference.addend);
+    return {};
+}
+
+Result<void> ProgLoader::resolve_calls(Prog& prog) const {
+    const std::vector<bool> reachable = reachable_insns(prog.spec_.insns);
+    prog.calls_.push_back({.fn = unreachable_call});
+    for (uint32_t i = 0; i < prog.spec_.insns.size(); i++) {
+        const isa::Insn& insn = prog.spec_.insns[i];
+        Op& op = prog.ops_[i];
+        if (op.code == uint16_t(OpCode::Lddw)) {
+            if (insn.src == isa::kPseudoFunc)
+                op.imm = reinterpret_cast<uint64_t>(&prog.ops_[op.imm]);
+            else if (insn.src != isa::kPseudoImm && insn.src != isa::kPseudoMapFd &&
+                     insn.src != isa::kPseudoMapValue)
+                return std::unexpected(not_here(
+                    fmt::format("instruction {}: it refers to the kernel's variable with BTF id {}",
+                                i, insn.imm)));
+            i++;
+            continue;
+        }
+        if (op.code == uint16_t(OpCode::CallHelper) || op.code == uint16_t(OpCode::TailCall)) {
+            const auto call = helper_call(prog, uint32_t(insn.imm));
+            if (!call && reachable[i]) return std::unexpected(Error(call.error()));
+            if (op.code == uint16_t(OpCode::CallHelper) || !call) {
+                op.code = uint16_t(OpCode::CallHelper);
+                op.imm = call ? *call : 0;
+            }
+        } else if (op.code == uint16_t(OpCode::CallKfunc)) {
+            const auto call = kfunc_call(prog, uint32_t(insn.imm));
+            if (!call && reachable[i]) return std::unexpected(Error(call.error()));
+            op.imm = call ? *call : 0;
+        }
+        i += uint32_t(insn.slots()) - 1;
+    }
+    return {};
+}
+
+Result<uint32_t> ProgLoader::helper_call(Prog& prog, uint32_t number) const {
+    if (number == uint32_t(btf::kPoisonedHelper) || number >= uint32_t(object::kPoisonedKfunc))
+        return 0;
+    const auto id = platform::HelperId(number);
+    const platform::HelperProto* proto = platform::embedded_helper(prog.kind(), id);
+    if (!proto) {
+        const platform::HelperInfo* info = platform::find_helper(number);
+        if (!info) return malformed("it calls helper {}, which does not exist", number);
+        if (!platform::embedded_has_helper(id))
+            return std::unexpected(not_here(fmt::format(
+                "it calls bpf_{}(), which the embedded engine does not have", info->name)));
+        return std::unexpected(
+            not_here(fmt::format("it calls bpf_{}(), which programs of type {} cannot have here",
+                                 info->name, to_string(prog.spec_.type))));
+    }
+    prog.calls_.push_back({.fn = helper_fn(id), .proto = proto});
+    SKEP_CHECK(prog.calls_.back().fn);
+    return uint32_t(prog.calls_.size() - 1);
+}
+
+Result<uint32_t> ProgLoader::kfunc_call(Prog& prog, uint32_t id) const {
+    const std::string_view name = embedded_types().type(id).name();
+    const platform::KfuncInfo* info = platform::find_embedded_kfunc(name);
+    if (!info)
+        return std::unexpected(not_here(
+            fmt::format("it calls the kernel function '{}' (BTF id {}), which the embedded "
+                        "engine does not have",
+                        printable(name), id)));
+    prog.calls_.push_back({.fn = kfunc_fn(info->id), .kfunc = info});
+    SKEP_CHECK(prog.calls_.back().fn);
+    return uint32_t(prog.calls_.size() - 1);
+}
+
+}  // namespace skep::engine
