@@ -169,6 +169,7 @@ class Map {
 
   private:
     bool prog_may_read_, prog_may_write_;
+    bool user_may_read_, user_may_write_;
     std::atomic<bool> frozen_ = false;
     std::function<void(Map&, uint8_t*)> release_;
 };

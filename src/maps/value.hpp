@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -23,7 +23,18 @@ void spin_unlock(uint32_t* word);
 
 /// Copies in units of aligned 8, 4, 2 and 1 bytes, each of them whole: a concurrent reader of such
 /// a unit sees the old or the new one. `to` and `from` may have any alignment.
-void copy_words(void* to, const void* from, size_t size);
+void copy_words_slow(void* to, const void* from, size_t size);
+inline void copy_words(void* to, const void* from, size_t size) {
+    // Most values are one or two words that lie aligned in the map and anywhere in the program.
+    if (size == 8 && reinterpret_cast<uintptr_t>(to) % 8 == 0 &&
+        reinterpret_cast<uintptr_t>(from) % 8 == 0) {
+        __atomic_store_n(static_cast<uint64_t*>(to),
+                         __atomic_load_n(static_cast<const uint64_t*>(from), __ATOMIC_ACQUIRE),
+                         __ATOMIC_RELEASE);
+        return;
+    }
+    copy_words_slow(to, from, size);
+}
 
 class ValueLayout {
   public:
@@ -33,19 +44,30 @@ class ValueLayout {
 
     uint32_t size() const { return size_; }
     bool has_lock() const { return lock_.has_value(); }
+    bool has_special() const { return !special_.empty(); }
     /// A timer or a kernel pointer: something that must be let go when the element is.
     bool has_owned() const { return owned_; }
 
     /// All of `from` but the special fields.
-    void copy(void* to, const void* from) const;
+    void copy(void* to, const void* from) const {
+        if (special_.empty()) [[likely]] {
+            copy_words(to, from, size_);
+        } else {
+            copy_around(to, from);
+        }
+    }
     /// The same under the lock inside `locked`, which is one of the two values.
     void copy_locked(void* to, const void* from, void* locked) const;
     /// Zeroes the special fields (of a copy that goes to user space, or of a fresh element).
     void clear_special(void* value) const;
+    /// Zeroes timers and kernel pointers.
+    void clear_owned(void* value) const;
     /// Zeroes all but the special fields.
     void clear_content(void* value) const;
 
   private:
+    void copy_around(void* to, const void* from) const;
+
     struct Field {
         uint32_t offset = 0;
         uint32_t size = 0;
