@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "maps/array.hpp"
 #include "maps/check.hpp"
+#include "maps/hash_map.hpp"
 
 namespace skep::maps {
 
@@ -36,6 +37,10 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
     switch (def.type) {
         case MapType::Array:
         case MapType::PercpuArray: return ArrayMap::create(def);
+        case MapType::Hash:
+        case MapType::PercpuHash:
+        case MapType::LruHash:
+        case MapType::LruPercpuHash: return make_hash_map(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }
