@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/packet/packet_buffer.hpp"
 
+#include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 
@@ -13,6 +14,8 @@
 #include "packet/csum.hpp"
 
 namespace skep::engine {
+
+static_assert(sizeof(xdp_md) <= 192 && sizeof(__sk_buff) == 192);
 
 void PacketBuffer::place(ByteView frame, size_t headroom, size_t capacity) {
     if (storage_.size() < capacity || origin_ != static_cast<int64_t>(headroom)) {
@@ -40,10 +43,10 @@ bool PacketBuffer::start_xdp(ByteView frame, const XdpInfo& info) {
     if (!info.metadata.empty()) {
         std::memcpy(at_position(meta_), info.metadata.data(), info.metadata.size());
     }
-    ctx_.xdp = {};
-    ctx_.xdp.ingress_ifindex = info.ifindex;
-    ctx_.xdp.rx_queue_index = info.rx_queue;
-    ctx_.xdp.egress_ifindex = info.egress_ifindex;
+    xdp_ctx() = {};
+    xdp_ctx().ingress_ifindex = info.ifindex;
+    xdp_ctx().rx_queue_index = info.rx_queue;
+    xdp_ctx().egress_ifindex = info.egress_ifindex;
     event_ = nullptr;
     return true;
 }
@@ -56,9 +59,9 @@ bool PacketBuffer::start_skb(ByteView frame, const SkbInfo& info) {
     hidden_ = {};
     hidden_.at_ingress = info.at_ingress;
     hidden_.socket = info.socket;
-    ctx_.skb = {};
+    skb_ctx() = {};
     parse_link(info);
-    if (info.untag && is_vlan(static_cast<uint16_t>(ctx_.skb.protocol)) && !take_tag_out()) {
+    if (info.untag && is_vlan(static_cast<uint16_t>(skb_ctx().protocol)) && !take_tag_out()) {
         return false;
     }
     // The receive path has been here: both are known to tc, and the sum does not cover the MAC.
@@ -81,17 +84,17 @@ void PacketBuffer::parse_link(const SkbInfo& info) {
     const uint8_t* frame = at_position(0);
     hidden_.mac = 0;
     hidden_.network = kEthernetHeader;
-    ctx_.skb.protocol = ethernet_protocol(bytes(), 12);
+    skb_ctx().protocol = ethernet_protocol(bytes(), 12);
     if (info.type) {
-        ctx_.skb.pkt_type = *info.type & 7;
+        skb_ctx().pkt_type = *info.type & 7;
     } else if (std::memcmp(frame, info.device.bytes.data(), ETH_ALEN) == 0) {
-        ctx_.skb.pkt_type = PACKET_HOST;
+        skb_ctx().pkt_type = PACKET_HOST;
     } else if (frame[0] & 1) {
         const bool broadcast =
             std::all_of(frame, frame + ETH_ALEN, [](uint8_t b) { return b == 0xff; });
-        ctx_.skb.pkt_type = broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
+        skb_ctx().pkt_type = broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
     } else {
-        ctx_.skb.pkt_type = PACKET_OTHERHOST;
+        skb_ctx().pkt_type = PACKET_OTHERHOST;
     }
 }
 
@@ -99,10 +102,10 @@ void PacketBuffer::parse_link(const SkbInfo& info) {
 bool PacketBuffer::take_tag_out() {
     uint8_t* frame = at_position(0);
     if (size() < kEthernetHeader + kVlanHeader) return false;
-    ctx_.skb.vlan_present = 1;
-    ctx_.skb.vlan_proto = ctx_.skb.protocol;
-    ctx_.skb.vlan_tci = static_cast<uint32_t>(frame[14] << 8 | frame[15]);
-    ctx_.skb.protocol = ethernet_protocol(bytes(), 16);
+    skb_ctx().vlan_present = 1;
+    skb_ctx().vlan_proto = skb_ctx().protocol;
+    skb_ctx().vlan_tci = static_cast<uint32_t>(frame[14] << 8 | frame[15]);
+    skb_ctx().protocol = ethernet_protocol(bytes(), 16);
     std::memmove(frame + kVlanHeader, frame, size_t{2} * ETH_ALEN);
     data_ = meta_ = hidden_.mac = kVlanHeader;
     hidden_.network = data_ + kEthernetHeader;
@@ -110,7 +113,7 @@ bool PacketBuffer::take_tag_out() {
 }
 
 void PacketBuffer::fill_skb_ctx(const SkbInfo& info) {
-    __sk_buff& ctx = ctx_.skb;
+    __sk_buff& ctx = skb_ctx();
     ctx.mark = info.mark;
     ctx.priority = info.priority;
     ctx.queue_mapping = queue_mapping_ = info.queue_mapping & 0xffff;
@@ -139,13 +142,13 @@ void PacketBuffer::fill_skb_ctx(const SkbInfo& info) {
 void PacketBuffer::attach(Event& event) {
     event_ = &event;
     event.packet = this;
-    event.ctx = reinterpret_cast<uint8_t*>(&ctx_);
+    event.ctx = ctx_.data();
     event.ctx_size = kind_ == Kind::Xdp ? sizeof(xdp_md) : sizeof(__sk_buff);
     publish();
 }
 
 void PacketBuffer::publish() {
-    if (kind_ == Kind::Skb) ctx_.skb.len = size();
+    if (kind_ == Kind::Skb) skb_ctx().len = size();
     if (!event_) return;
     event_->data_meta = at_position(meta_);
     event_->data = at_position(data_);
@@ -154,11 +157,11 @@ void PacketBuffer::publish() {
 
 void PacketBuffer::narrow_ctx() {
     if (kind_ != Kind::Skb) return;
-    ctx_.skb.tc_classid &= 0xffff;
-    ctx_.skb.tc_index &= 0xffff;
+    skb_ctx().tc_classid &= 0xffff;
+    skb_ctx().tc_index &= 0xffff;
     // 0xffff is NO_QUEUE_MAPPING: the kernel does not take it, nor what is more.
-    if (ctx_.skb.queue_mapping >= 0xffff) ctx_.skb.queue_mapping = queue_mapping_;
-    queue_mapping_ = ctx_.skb.queue_mapping;
+    if (skb_ctx().queue_mapping >= 0xffff) skb_ctx().queue_mapping = queue_mapping_;
+    queue_mapping_ = skb_ctx().queue_mapping;
 }
 
 void PacketBuffer::append_frame(Bytes& out) const {
@@ -166,10 +169,10 @@ void PacketBuffer::append_frame(Bytes& out) const {
     // Programs of cgroups and sockets see less than the frame, which is still there.
     const int64_t begin = std::min(hidden_.mac, data_);
     const ByteView all(at_position(begin), static_cast<size_t>(end_ - begin));
-    if (!ctx_.skb.vlan_present || all.size() < 2 * ETH_ALEN) return append(out, all);
+    if (!skb_ctx().vlan_present || all.size() < 2 * ETH_ALEN) return append(out, all);
     append(out, all.first(2 * ETH_ALEN));
-    append(out, static_cast<uint16_t>(ctx_.skb.vlan_proto));
-    append(out, __builtin_bswap16(static_cast<uint16_t>(ctx_.skb.vlan_tci)));
+    append(out, static_cast<uint16_t>(skb_ctx().vlan_proto));
+    append(out, __builtin_bswap16(static_cast<uint16_t>(skb_ctx().vlan_tci)));
     append(out, all.subspan(2 * ETH_ALEN));
 }
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <linux/bpf.h>
-
 #include <array>
 #include <cstdint>
 #include <optional>
@@ -11,6 +9,9 @@
 
 #include "base/bytes.hpp"
 #include "packet/address.hpp"
+
+struct xdp_md;     // linux/bpf.h, whose names clash with libpcap's
+struct __sk_buff;  //
 
 namespace skep::maps {
 class Map;
@@ -137,10 +138,9 @@ class PacketBuffer {
     int load(uint32_t offset, void* to, uint32_t size) const;
     int store(uint32_t offset, const void* from, uint32_t size);
 
-    xdp_md& xdp_ctx() { return ctx_.xdp; }
-    const xdp_md& xdp_ctx() const { return ctx_.xdp; }
-    __sk_buff& skb_ctx() { return ctx_.skb; }
-    const __sk_buff& skb_ctx() const { return ctx_.skb; }
+    xdp_md& xdp_ctx() { return *reinterpret_cast<xdp_md*>(ctx_.data()); }
+    __sk_buff& skb_ctx() { return *reinterpret_cast<__sk_buff*>(ctx_.data()); }
+    const __sk_buff& skb_ctx() const { return *reinterpret_cast<const __sk_buff*>(ctx_.data()); }
     /// Brings fields that are narrower in the kernel than in __sk_buff to what it would have kept.
     void narrow_ctx();
 
@@ -200,11 +200,8 @@ class PacketBuffer {
     int64_t meta_ = 0, data_ = 0, end_ = 0;
     int64_t lowest_ = 0;  // what has been in use in front of position 0, and is not zero
     int64_t xdp_highest_ = 0;
-    union {
-        xdp_md xdp;
-        __sk_buff skb;
-    } ctx_ = {};
-    uint32_t queue_mapping_ = 0;  // the last that was valid
+    alignas(8) std::array<uint8_t, 192> ctx_ = {};  // the UAPI struct
+    uint32_t queue_mapping_ = 0;                    // the last that was valid
     Hidden hidden_;
     Event* event_ = nullptr;
 };

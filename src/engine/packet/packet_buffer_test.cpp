@@ -2,6 +2,7 @@
 #include "engine/packet/packet_buffer.hpp"
 
 #include <gmock/gmock.h>
+#include <linux/bpf.h>
 #include <linux/if_packet.h>
 
 #include <cerrno>

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <linux/bpf.h>
+
 #include <algorithm>
 #include <array>
 #include <cstring>

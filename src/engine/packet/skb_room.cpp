@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Helpers that make and take room in an skb. The kernel keeps header positions with the packet, and
 // later checks are against these, so they are moved exactly as it moves them.
+#include <linux/bpf.h>
+
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>

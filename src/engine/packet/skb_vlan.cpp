@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // VLAN tags of an skb. The outermost one lies beside the packet, as network cards deliver it; the
 // others are in the bytes.
+#include <linux/bpf.h>
+
 #include <cerrno>
 #include <cstring>
 
