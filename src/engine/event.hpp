@@ -41,6 +41,9 @@ struct Event {
     PacketBuffer* packet = nullptr;
     /// Never null while a program runs.
     Task* task = nullptr;
+    /// The address of the task's user registers (struct pt_regs), which Task::kernel_readable()
+    /// knows; 0 where they are unknown.
+    uint64_t registers = 0;
 };
 
 }  // namespace skep::engine

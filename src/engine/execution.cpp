@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/execution.hpp"
 
+#include <algorithm>
 #include <atomic>
 #include <random>
 
@@ -60,7 +61,8 @@ uint32_t Execution::random() {
     return uint32_t((random_state_[1] + b) >> 32);
 }
 
-Outcome Execution::run(const Prog& prog, Event& event) {
+Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
+                       std::initializer_list<uint64_t> arguments) {
     const maps::rcu::ReadGuard running;
     event_ = &event;
     prog_ = &prog;
@@ -77,13 +79,9 @@ Outcome Execution::run(const Prog& prog, Event& event) {
     memory_.forget();
 
     uint64_t registers[11] = {};
-    registers[1] = reinterpret_cast<uint64_t>(event.ctx);
+    std::ranges::copy(arguments, registers + 1);
     registers[10] = frame_pointer(0);
-    if (prog.context_is_memory()) {
-        registers[2] = event.ctx_size;
-        memory_.lend(event.ctx, event.ctx_size, true);
-    }
-    const uint64_t r0 = Interpreter(*this).run(prog, prog.ops().data(), registers);
+    const uint64_t r0 = Interpreter(*this).run(prog, start, registers);
     if (!fault_) check_released();
     memory_.clear_loans();
     if (!fault_) return {.r0 = r0};

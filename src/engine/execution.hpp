@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -83,7 +84,8 @@ class Execution {
     friend class Interpreter;
 
     Execution(const Env& env, uint32_t cpu);
-    Outcome run(const Prog& prog, Event& event);
+    Outcome run(const Prog& prog, Event& event, const Op* start,
+                std::initializer_list<uint64_t> arguments);
     void check_released();
     uint64_t frame_pointer(uint32_t depth) const {
         return reinterpret_cast<uint64_t>(stack_.data() + stack_.size()) -

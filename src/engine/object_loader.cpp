@@ -9,6 +9,7 @@
 #include "base/text.hpp"
 #include "engine/prog_loader.hpp"
 #include "engine/special_fields.hpp"
+#include "engine/timers.hpp"
 #include "maps/array.hpp"
 #include "maps/map_of_maps.hpp"
 #include "maps/prog_array.hpp"
@@ -65,6 +66,10 @@ Result<void> ObjectLoader::create_maps() {
         if (!map) return std::unexpected(std::move(map).error().in(at_map(spec)));
         object_.maps_.back() = std::move(*map);
         object_.map_pointers_.back() = object_.maps_.back().get();
+        object_.maps_.back()->on_release(
+            [timers = object_.timers_.get()](maps::Map& owner, uint8_t* value) {
+                timers->release(owner, value);
+            });
         SKEP_TRY(fill_values(spec, *object_.maps_.back()));
     }
     return {};
@@ -92,7 +97,7 @@ bool ObjectLoader::wanted(const object::ProgSpec& spec) const {
 Result<void> ObjectLoader::load_prog(size_t index) {
     if (by_spec_[index]) return {};
     const object::ProgSpec& spec = object_.spec_.progs[index];
-    auto prog = ProgLoader(object_.spec_, object_.map_pointers_).load(spec);
+    auto prog = ProgLoader(object_.spec_, object_.map_pointers_, *object_.timers_).load(spec);
     if (!prog)
         return std::unexpected(
             std::move(prog).error().in(fmt::format("program '{}'", printable(spec.name))));

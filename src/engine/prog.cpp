@@ -14,7 +14,15 @@ Prog::Prog() = default;
 Prog::~Prog() = default;
 
 Outcome Prog::run(Execution& execution, Event& event) const {
-    return execution.run(*this, event);
+    const auto context = reinterpret_cast<uint64_t>(event.ctx);
+    if (!context_is_memory()) return execution.run(*this, event, ops_.data(), {context});
+    execution.memory().lend(event.ctx, event.ctx_size, true);
+    return execution.run(*this, event, ops_.data(), {context, event.ctx_size});
+}
+
+Outcome Prog::call(Execution& execution, Event& event, uint64_t function,
+                   std::initializer_list<uint64_t> arguments) const {
+    return execution.run(*this, event, reinterpret_cast<const Op*>(function), arguments);
 }
 
 std::string Prog::source_line(uint32_t insn) const {

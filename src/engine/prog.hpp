@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 namespace skep::engine {
 
 class CtxTable;
+class Timers;
 struct Call;
 
 /// One instruction as the interpreter runs it: what to do, operands widened, and references
@@ -42,11 +44,16 @@ class Prog {
     /// Runs it on an event. In checked mode nothing that it does can harm this process; a program
     /// that misbehaves is stopped and Outcome::fault says why.
     Outcome run(Execution& execution, Event& event) const;
+    /// Runs one of its functions on its own, with these arguments: the callback of a timer.
+    Outcome call(Execution& execution, Event& event, uint64_t function,
+                 std::initializer_list<uint64_t> arguments) const;
 
     const std::vector<Op>& ops() const { return ops_; }
     /// The maps that it, and what it may tail-call or find in map-in-maps, can have values of.
     const std::vector<maps::Map*>& maps() const { return *maps_; }
     const CtxTable& ctx() const { return *ctx_; }
+    /// Those of its object.
+    Timers& timers() const { return *timers_; }
     /// "hello.bpf.c:12: return *p;" or "".
     std::string source_line(uint32_t insn) const;
 
@@ -61,6 +68,7 @@ class Prog {
     std::vector<Call> calls_;  ///< what CallHelper and CallKfunc refer to
     const std::vector<maps::Map*>* maps_ = nullptr;
     const CtxTable* ctx_ = nullptr;
+    Timers* timers_ = nullptr;
 };
 
 }  // namespace skep::engine

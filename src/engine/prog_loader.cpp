@@ -37,6 +37,7 @@ Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spe
     prog->spec_ = spec;
     prog->btf_ = object_.btf;
     prog->maps_ = &maps_;
+    prog->timers_ = &timers_;
     prog->ctx_ = &ctx_table(prog->kind());
     if (prog->spec_.subprogs.empty())
         prog->spec_.subprogs.push_back({.name = spec.name, .insn = 0});

@@ -14,9 +14,10 @@ namespace skep::engine {
 // code for several kernels), it is no error.
 class ProgLoader {
   public:
-    /// `maps` are those of the object, in its order, and outlive the program.
-    ProgLoader(const object::ObjectSpec& object, const std::vector<maps::Map*>& maps)
-        : object_(object), maps_(maps) {}
+    /// `maps` are those of the object, in its order; they and `timers` outlive the program.
+    ProgLoader(const object::ObjectSpec& object, const std::vector<maps::Map*>& maps,
+               Timers& timers)
+        : object_(object), maps_(maps), timers_(timers) {}
 
     Result<std::shared_ptr<const Prog>> load(const object::ProgSpec& spec);
 
@@ -28,6 +29,7 @@ class ProgLoader {
 
     const object::ObjectSpec& object_;
     const std::vector<maps::Map*>& maps_;
+    Timers& timers_;
 };
 
 }  // namespace skep::engine
