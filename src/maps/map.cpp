@@ -10,6 +10,8 @@
 #include "maps/array.hpp"
 #include "maps/check.hpp"
 #include "maps/hash_map.hpp"
+#include "maps/map_of_maps.hpp"
+#include "maps/prog_array.hpp"
 
 namespace skep::maps {
 
@@ -41,6 +43,9 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
         case MapType::PercpuHash:
         case MapType::LruHash:
         case MapType::LruPercpuHash: return make_hash_map(def);
+        case MapType::ProgArray: return ProgArray::create(def);
+        case MapType::ArrayOfMaps:
+        case MapType::HashOfMaps: return MapOfMaps::create(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }

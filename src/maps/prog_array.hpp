@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <mutex>
-
 #include "maps/map.hpp"
-#include "maps/memory.hpp"
+#include "maps/pointer_slots.hpp"
 
 namespace skep::maps {
 
@@ -15,14 +13,13 @@ class ProgArray final : public Map {
   public:
     static bool serves(MapType type) { return type == MapType::ProgArray; }
     static Result<std::unique_ptr<Map>> create(const MapDef& def);
-    ~ProgArray() override;
 
     /// Null where the slot is empty or `index` is beyond the last. Under an rcu::ReadGuard.
-    const void* prog_at(uint32_t index) const {
-        return index < def_.max_entries ? progs_[index].load(std::memory_order_acquire) : nullptr;
-    }
+    const void* prog_at(uint32_t index) const { return slots_.at(index); }
     /// Null empties the slot. `id` is what user space then reads; -E2BIG beyond the last slot.
-    int set_prog(uint32_t index, std::shared_ptr<const void> prog, uint32_t id);
+    int set_prog(uint32_t index, std::shared_ptr<const void> prog, uint32_t id) {
+        return slots_.set(index, std::const_pointer_cast<void>(std::move(prog)), id);
+    }
 
     void* lookup(const void*, uint32_t) override { return nullptr; }
     int update(const void*, const void*, uint64_t, uint32_t) override { return -EINVAL; }
@@ -36,16 +33,9 @@ class ProgArray final : public Map {
     int next(const void* key, void* next) override;
 
   private:
-    struct Owner {
-        std::shared_ptr<const void> prog;
-        uint32_t id = 0;
-    };
-    ProgArray(const MapDef& def, Reserved slots);
+    ProgArray(const MapDef& def, PointerSlots slots) : Map(def), slots_(std::move(slots)) {}
 
-    Reserved slots_;
-    std::atomic<const void*>* progs_;
-    std::mutex mutex_;
-    std::vector<Owner> owners_;  ///< grows to the highest slot ever set
+    PointerSlots slots_;
 };
 
 }  // namespace skep::maps
