@@ -30,7 +30,7 @@ uint8_t* Interpreter::access_slowly(const Op* op, uint64_t address, uint32_t siz
                  reg, address);
         return nullptr;
     }
-    if (region.cacheable) x_.memory_.cached(size_t(op - ops_)) = region;
+    if (region.cacheable) x_.memory_.remember(size_t(op - ops_), region);
     return reinterpret_cast<uint8_t*>(address);
 }
 

@@ -98,8 +98,15 @@ Region Memory::find(uint64_t address, uint64_t length) {
     return {};
 }
 
+void Memory::remember(size_t slot, const Region& region) {
+    Region& entry = cache_[slot % kCacheSlots];
+    if (entry.kind == Region::Kind::None) used_[used_count_++] = uint8_t(slot % kCacheSlots);
+    entry = region;
+}
+
 void Memory::forget() {
-    cache_.fill({});
+    for (size_t i = 0; i < used_count_; i++) cache_[used_[i]] = {};
+    used_count_ = 0;
 }
 
 void Memory::lend(void* begin, uint64_t size, bool writable, Region::Kind kind) {

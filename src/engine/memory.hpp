@@ -60,7 +60,8 @@ class Memory {
     Region find(uint64_t address, uint64_t length);
 
     /// The last region that an instruction of this slot has touched.
-    Region& cached(size_t slot) { return cache_[slot % kCacheSlots]; }
+    const Region& cached(size_t slot) const { return cache_[slot % kCacheSlots]; }
+    void remember(size_t slot, const Region& region);
     void forget();
 
     // What there is, as the execution goes on.
@@ -98,6 +99,8 @@ class Memory {
     Region find_map_value(uint64_t address, uint64_t length);
 
     std::array<Region, kCacheSlots> cache_{};
+    std::array<uint8_t, kCacheSlots> used_{};  // which slots of the cache hold something
+    size_t used_count_ = 0;
     Event* event_ = nullptr;
     uint64_t stack_low_ = 0;
     uint64_t stack_top_ = 0;
