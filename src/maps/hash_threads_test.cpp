@@ -16,7 +16,7 @@ namespace skep::maps {
 namespace {
 
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-constexpr int kRounds = 20'000;
+constexpr int kRounds = 4'000;
 #else
 constexpr int kRounds = 200'000;
 #endif

@@ -11,7 +11,9 @@
 #include "maps/check.hpp"
 #include "maps/hash_map.hpp"
 #include "maps/map_of_maps.hpp"
+#include "maps/perf_event_array.hpp"
 #include "maps/prog_array.hpp"
+#include "maps/ringbuf.hpp"
 
 namespace skep::maps {
 
@@ -46,6 +48,9 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
         case MapType::ProgArray: return ProgArray::create(def);
         case MapType::ArrayOfMaps:
         case MapType::HashOfMaps: return MapOfMaps::create(def);
+        case MapType::Ringbuf: return Ringbuf::create(def);
+        case MapType::UserRingbuf: return UserRingbuf::create(def);
+        case MapType::PerfEventArray: return PerfEventArray::create(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }

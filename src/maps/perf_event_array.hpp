@@ -14,7 +14,7 @@ namespace skep::maps {
 // event for each; here all are always open.)
 class PerfEventArray final : public Map {
   public:
-    static constexpr uint32_t kQueueSize = 1 << 18;  ///< bytes for each CPU
+    static constexpr uint32_t kQueueSize = 1 << 18;  ///< bytes for each CPU: libbpf's 64 pages
 
     static bool serves(MapType type) { return type == MapType::PerfEventArray; }
     static Result<std::unique_ptr<Map>> create(const MapDef& def);
@@ -22,7 +22,8 @@ class PerfEventArray final : public Map {
 
     /// Helper 25: the low 32 bits of `flags` are the index, BPF_F_CURRENT_CPU means `cpu`. What
     /// `flags` says about a context (BPF_F_CTXLEN_MASK) is the engine's: it passes both parts.
-    /// -EINVAL, -E2BIG (no such slot), -ENOSPC (full: counted in lost()).
+    /// -EINVAL, -E2BIG (no such slot), -EOPNOTSUPP (another CPU's), -ENOSPC (full: counted in
+    /// lost()).
     int output(uint32_t cpu, std::span<const uint8_t> bytes, uint64_t flags,
                std::span<const uint8_t> more = {});
 
@@ -44,7 +45,7 @@ class PerfEventArray final : public Map {
 
   private:
     explicit PerfEventArray(const MapDef& def);
-    Ring* queue(uint32_t index);
+    Ring* queue(uint32_t cpu);
 
     std::unique_ptr<std::atomic<Ring*>[]> queues_;
     uint32_t queue_count_ = 0;

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 
 #include "base/result.hpp"
@@ -18,6 +20,10 @@ namespace skep::maps {
 // a reader stops at the first busy one. Data pages are mapped twice in a row, so a record is always
 // one range of bytes. Any number of producers, one consumer at a time.
 //
+//     uint8_t* record = ring.reserve(16);            // null: full
+//     ...
+//     ring.commit(record, 0, false);
+//
 // Cost: a reservation takes one short spin lock, a submission none; a producer enters the kernel
 // only where a consumer sleeps.
 class Ring {
@@ -28,7 +34,7 @@ class Ring {
     Ring& operator=(Ring&&) = delete;
     ~Ring();
 
-    /// Null where there is no room (counted in lost()) or `size` is beyond what a record may have.
+    /// Null where there is no room or `size` is beyond what a record may have: counted in lost().
     uint8_t* reserve(uint64_t size);
     /// BPF_RB_NO_WAKEUP, BPF_RB_FORCE_WAKEUP as in the kernel; false where `record` is not one that
     /// is reserved and not yet submitted.
@@ -52,15 +58,30 @@ class Ring {
     uint64_t lost() const;
 
   private:
-    struct Positions;
-    explicit Ring(uint32_t size) : size_(size) {}
-    uint8_t* header_of(const void* address) const;
+    struct State;
+    struct Header {
+        std::atomic<uint32_t> length;
+        uint32_t page_offset;
+    };
+
+    explicit Ring(uint32_t size);
+    Header& header_at(uint64_t position) const {
+        return *reinterpret_cast<Header*>(data_ + (position & (size_ - 1)));
+    }
+    bool has_room(uint64_t length);
+    void mark_start(uint64_t position, uint64_t length);
+    /// The place (below size_) of the last header at or before `place`, or nothing.
+    std::optional<uint64_t> start_before(uint64_t place) const;
+    std::atomic<uint64_t>& start_word(uint64_t index) const {
+        return reinterpret_cast<std::atomic<uint64_t>*>(starts_.data())[index];
+    }
+    bool ready() const;
     void wake();
 
-    Positions* at_ = nullptr;
+    std::unique_ptr<State> state_;
     uint8_t* data_ = nullptr;
     uint64_t size_ = 0;
-    Reserved starts_;  ///< one bit for 8 bytes of data: a header is here
+    Reserved starts_;  ///< one bit for 8 bytes of data: a record has begun here
     std::function<void()> wake_;
 };
 
