@@ -8,11 +8,13 @@
 #include "base/file.hpp"
 #include "base/text.hpp"
 #include "maps/array.hpp"
+#include "maps/bloom.hpp"
 #include "maps/check.hpp"
 #include "maps/hash_map.hpp"
 #include "maps/map_of_maps.hpp"
 #include "maps/perf_event_array.hpp"
 #include "maps/prog_array.hpp"
+#include "maps/queue.hpp"
 #include "maps/ringbuf.hpp"
 
 namespace skep::maps {
@@ -51,6 +53,9 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
         case MapType::Ringbuf: return Ringbuf::create(def);
         case MapType::UserRingbuf: return UserRingbuf::create(def);
         case MapType::PerfEventArray: return PerfEventArray::create(def);
+        case MapType::Queue:
+        case MapType::Stack: return QueueMap::create(def);
+        case MapType::BloomFilter: return BloomFilter::create(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }
