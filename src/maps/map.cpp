@@ -11,6 +11,7 @@
 #include "maps/bloom.hpp"
 #include "maps/check.hpp"
 #include "maps/hash_map.hpp"
+#include "maps/lpm_trie.hpp"
 #include "maps/map_of_maps.hpp"
 #include "maps/perf_event_array.hpp"
 #include "maps/prog_array.hpp"
@@ -56,6 +57,7 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
         case MapType::Queue:
         case MapType::Stack: return QueueMap::create(def);
         case MapType::BloomFilter: return BloomFilter::create(def);
+        case MapType::LpmTrie: return LpmTrie::create(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }
