@@ -11,11 +11,13 @@
 #include "maps/bloom.hpp"
 #include "maps/check.hpp"
 #include "maps/hash_map.hpp"
+#include "maps/local_storage.hpp"
 #include "maps/lpm_trie.hpp"
 #include "maps/map_of_maps.hpp"
 #include "maps/perf_event_array.hpp"
 #include "maps/prog_array.hpp"
 #include "maps/queue.hpp"
+#include "maps/redirect_map.hpp"
 #include "maps/ringbuf.hpp"
 
 namespace skep::maps {
@@ -58,6 +60,14 @@ Result<std::unique_ptr<Map>> Map::create(const MapDef& def) {
         case MapType::Stack: return QueueMap::create(def);
         case MapType::BloomFilter: return BloomFilter::create(def);
         case MapType::LpmTrie: return LpmTrie::create(def);
+        case MapType::Devmap:
+        case MapType::DevmapHash:
+        case MapType::Cpumap:
+        case MapType::Xskmap: return RedirectMap::create(def);
+        case MapType::TaskStorage:
+        case MapType::SkStorage:
+        case MapType::InodeStorage:
+        case MapType::CgrpStorage: return LocalStorage::create(def);
         default: return unsupported("map {}: no maps of type {}", def.name, to_string(def.type));
     }
 }
