@@ -8,8 +8,8 @@
 
 #include "base/bytes.hpp"
 
-// For tests only: writes a small relocatable BPF object, so that a test can say exactly which bytes
-// are wrong.
+// Writes a small relocatable BPF object: what the assembler puts out, and what tests damage byte by
+// byte. It checks nothing; Elf::parse() does.
 //
 //     ElfBuilder builder;
 //     uint32_t text = builder.section("xdp", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, code);
@@ -32,7 +32,7 @@ class ElfBuilder {
         return uint32_t(sections_.size() - 1);
     }
 
-    /// Returns the symbol's index.
+    /// Returns the symbol's index. Local ones come before the global ones, as ELF wants it.
     uint32_t symbol(std::string_view name, uint32_t section, uint64_t value, uint64_t size,
                     int bind, int type, int visibility = STV_DEFAULT) {
         Elf64_Sym symbol{};
@@ -43,6 +43,7 @@ class ElfBuilder {
         symbol.st_info = uint8_t(ELF64_ST_INFO(bind, type));
         symbol.st_other = uint8_t(visibility);
         append(symbols_, symbol);
+        if (bind == STB_LOCAL) locals_ = uint32_t(symbols_.size() / sizeof(Elf64_Sym));
         return uint32_t(symbols_.size() / sizeof(Elf64_Sym) - 1);
     }
 
@@ -60,7 +61,9 @@ class ElfBuilder {
 
     Bytes finish() {
         const uint32_t strtab = uint32_t(sections_.size()) + 1;
-        section(".symtab", SHT_SYMTAB, 0, symbols_, strtab);
+        for (Entry& entry : sections_)
+            if (entry.type == SHT_REL) entry.link = strtab - 1;
+        section(".symtab", SHT_SYMTAB, 0, symbols_, strtab, locals_);
         section(".strtab", SHT_STRTAB, 0, {});
         std::vector<uint32_t> names;
         for (const Entry& entry : sections_) names.push_back(add_string(entry.name));
@@ -127,6 +130,7 @@ class ElfBuilder {
 
     std::vector<Entry> sections_;
     Bytes symbols_;
+    uint32_t locals_ = 1;  // symbols before the first global one; the null symbol is local
     Bytes strings_ = {0};
 };
 
