@@ -6,6 +6,7 @@ find_program(SKEP_BPF_CLANG NAMES clang-19 clang-18 clang-17 clang-16 clang-15 c
 # BTF; llvm-strip then removes what only a debugger reads), as libbpf-based projects do.
 find_program(SKEP_LLVM_STRIP NAMES llvm-strip-19 llvm-strip-18 llvm-strip-17 llvm-strip-16 llvm-strip REQUIRED)
 set(SKEP_BPF_CFLAGS -O2 -g -target bpf -mcpu=v3 -Wall -Werror
+  -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=  # objects do not depend on where they are built
   -I${PROJECT_SOURCE_DIR}/bpf/include -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 
 function(skep_bpf_object TARGET SOURCE OUTPUT)

@@ -24,6 +24,10 @@ if(SKEP_SANITIZE)
     -Wno-restrict -Wno-stringop-overread -Wno-null-dereference>)
 endif()
 
+# libstdc++ 12's stable_sort uses what it has itself deprecated; gcc does not mind its own headers.
+target_compile_options(skep_flags INTERFACE
+  $<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations>)
+
 if(SKEP_FUZZ)
   # Coverage instrumentation for every library; only the targets of fuzz/ link libFuzzer's main.
   target_compile_options(skep_flags INTERFACE -fsanitize=fuzzer-no-link)
