@@ -4,6 +4,8 @@
 
 set(SKEP_SANITIZE "" CACHE STRING "Comma-separated -fsanitize= list (address,undefined | thread)")
 
+set(SKEP_DEBUG_INFO "" CACHE STRING "Level of -g: 1 (functions and lines) builds fastest")
+
 add_library(skep_flags INTERFACE)
 target_include_directories(skep_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
 target_compile_options(skep_flags INTERFACE
@@ -11,6 +13,10 @@ target_compile_options(skep_flags INTERFACE
   -Wimplicit-fallthrough -Wundef
   -fno-strict-aliasing  # BPF programs and wire formats reinterpret bytes; the engine must not be miscompiled for it
   $<$<CONFIG:RelWithDebInfo>:-O2>)
+
+if(SKEP_DEBUG_INFO)
+  target_compile_options(skep_flags INTERFACE -g${SKEP_DEBUG_INFO})
+endif()
 
 if(SKEP_SANITIZE)
   target_compile_options(skep_flags INTERFACE -fsanitize=${SKEP_SANITIZE} -fno-omit-frame-pointer)

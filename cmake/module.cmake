@@ -26,6 +26,6 @@ function(skep_test NAME)
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} skep_flags GTest::gmock GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME} --gtest_brief=1)
-  set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT 600
+  set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300
     ENVIRONMENT "SKEP_SOURCE_DIR=${PROJECT_SOURCE_DIR};SKEP_BINARY_DIR=${CMAKE_BINARY_DIR}")
 endfunction()
