@@ -162,7 +162,7 @@ TEST(Map, KeepsItsPermissions) {
 
     const auto frozen = make(def);
     EXPECT_EQ(frozen->freeze(), 0);
-    EXPECT_EQ(frozen->freeze(), -EBUSY);
+    EXPECT_EQ(frozen->freeze(), -EPERM);
     EXPECT_EQ(frozen->user_update(&key, &value, BPF_ANY), -EPERM);
     EXPECT_EQ(frozen->user_erase(&key), -EPERM);
     EXPECT_EQ(frozen->user_lookup(&key, &value), 0);

@@ -107,19 +107,19 @@ int Map::user_lookup(const void* key, void* value, uint64_t flags) {
 }
 
 int Map::user_update(const void* key, const void* value, uint64_t flags) {
-    if (!user_may_write_ || frozen()) return -EPERM;
+    if (!user_may_update()) return -EPERM;
     if ((flags & BPF_F_LOCK) && !layout_.has_lock()) return -EINVAL;
     return write_in(key, value, flags);
 }
 
 int Map::user_erase(const void* key) {
-    if (!user_may_write_ || frozen()) return -EPERM;
+    if (!user_may_update()) return -EPERM;
     return erase(key);
 }
 
 int Map::user_lookup_and_delete(const void* key, void* value, uint64_t flags) {
     if (flags & ~uint64_t{BPF_F_LOCK}) return -EINVAL;
-    if (!user_may_read_ || !user_may_write_ || frozen()) return -EPERM;
+    if (!user_may_read_ || !user_may_update()) return -EPERM;
     if (flags && (def_.type == MapType::Queue || def_.type == MapType::Stack)) return -EINVAL;
     if ((flags & BPF_F_LOCK) && !layout_.has_lock()) return -EINVAL;
     return take_out(key, value, flags);
@@ -133,7 +133,7 @@ int Map::next_key(const void* key, void* next) {
 int Map::freeze() {
     if (layout_.has_special()) return -kEnotsupp;
     if (!user_may_write_) return -EPERM;
-    return frozen_.exchange(true, std::memory_order_acq_rel) ? -EBUSY : 0;
+    return frozen_.exchange(true, std::memory_order_acq_rel) ? -EPERM : 0;  // not writable
 }
 
 bool Map::fits(const Map& inner) const {

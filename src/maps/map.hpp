@@ -135,7 +135,7 @@ class Map {
     /// not there (deleted during the iteration, say) starts over at the first, as in the kernel.
     /// Without writers a whole iteration shows each key once.
     int next_key(const void* key, void* next);
-    /// No more writes by user space, for good. -EBUSY where that is already so.
+    /// No more writes by user space, for good. -EPERM where that is already so.
     int freeze();
     bool frozen() const { return frozen_.load(std::memory_order_acquire); }
 
@@ -160,6 +160,9 @@ class Map {
     virtual int write_in(const void* key, const void* value, uint64_t flags);
     virtual int take_out(const void* key, void* value, uint64_t flags);
     virtual int next(const void* key, void* next) = 0;
+
+    /// Whether user space may (still) write.
+    bool user_may_update() const { return user_may_write_ && !frozen(); }
 
     /// Lets go of what the special fields of `value` own, and zeroes them but for the lock.
     void release_special(uint8_t* value);

@@ -20,10 +20,7 @@ class ArrayOfMaps final : public MapOfMaps {
   public:
     ArrayOfMaps(const MapDef& def, PointerSlots slots) : MapOfMaps(def), slots_(std::move(slots)) {}
 
-    int set_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) override {
-        if (flags != BPF_ANY) return -EINVAL;
-        if (index_of(key) >= def_.max_entries) return -E2BIG;
-        if (!map || !fits_here(*map)) return -EINVAL;
+    int put_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t) override {
         return slots_.set(index_of(key), std::move(map), id);
     }
     std::shared_ptr<Map> map_at(const void* key) const override {
@@ -60,8 +57,7 @@ class HashOfMaps final : public MapOfMaps {
     HashOfMaps(const MapDef& def, std::unique_ptr<Map> pointers)
         : MapOfMaps(def), pointers_(std::move(pointers)) {}
 
-    int set_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) override {
-        if (!map || !fits_here(*map)) return -EINVAL;
+    int put_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) override {
         const std::lock_guard lock(mutex_);
         Map* const raw = map.get();
         const int error = pointers_->update(key, &raw, flags, 0);
@@ -145,8 +141,12 @@ Result<std::unique_ptr<Map>> MapOfMaps::create(const MapDef& def) {
 
 MapOfMaps::MapOfMaps(const MapDef& def) : Map(def), inner_(def.inner) {}
 
-bool MapOfMaps::fits_here(const Map& map) const {
-    return inner_->fits(map);
+int MapOfMaps::set_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) {
+    if (!user_may_update()) return -EPERM;
+    const int error = check_write(key, flags);
+    if (error) return error;
+    if (!map || !inner_->fits(*map)) return -EINVAL;
+    return put_map(key, std::move(map), id, flags);
 }
 
 int MapOfMaps::write_in(const void* key, const void*, uint64_t flags) {

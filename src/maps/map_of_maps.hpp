@@ -18,7 +18,7 @@ class MapOfMaps : public Map {
     /// What user_update() would do with the map's fd: `flags` and errors as there, -EINVAL where
     /// `map` does not fit the template (Map::fits). Not under an rcu::ReadGuard, if it can be
     /// helped: it waits until no program uses the map that was there.
-    virtual int set_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) = 0;
+    int set_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags);
     /// The inner map, to be kept; null where there is none.
     virtual std::shared_ptr<Map> map_at(const void* key) const = 0;
     /// What MapDef::inner was: the properties that programs count on.
@@ -29,7 +29,8 @@ class MapOfMaps : public Map {
 
   protected:
     explicit MapOfMaps(const MapDef& def);
-    bool fits_here(const Map& map) const;
+    /// Behind the common checks of set_map(); `map` fits.
+    virtual int put_map(const void* key, std::shared_ptr<Map> map, uint32_t id, uint64_t flags) = 0;
     /// What user_update() refuses before it looks at the descriptor.
     virtual int check_write(const void* key, uint64_t flags) const = 0;
     /// -EBADF: only the caller knows what an id means; set_map() is the way in.

@@ -16,8 +16,10 @@ class ProgArray final : public Map {
 
     /// Null where the slot is empty or `index` is beyond the last. Under an rcu::ReadGuard.
     const void* prog_at(uint32_t index) const { return slots_.at(index); }
-    /// Null empties the slot. `id` is what user space then reads; -E2BIG beyond the last slot.
+    /// Null empties the slot. `id` is what user space then reads. -E2BIG beyond the last slot,
+    /// -EPERM where user space may not write.
     int set_prog(uint32_t index, std::shared_ptr<const void> prog, uint32_t id) {
+        if (!user_may_update()) return -EPERM;
         return slots_.set(index, std::const_pointer_cast<void>(std::move(prog)), id);
     }
 
