@@ -67,11 +67,11 @@ constexpr uint16_t csum_replace2(uint16_t csum, uint16_t from, uint16_t to) {
     return static_cast<uint16_t>(~add16(without, to));
 }
 
-/// bpf_csum_diff(): what changes in a sum when `from` is replaced by `to`; either may be empty.
-/// Nothing (the helper's -EINVAL) where a size is not a multiple of 4. Folded to 16 bits, as on
-/// every architecture since 6.13 (before that x86-64 returned all 32, which folds to the same), and
-/// without the limit of 512 bytes that kernels had before 6.13.
-std::optional<uint32_t> csum_diff(ByteView from, ByteView to, uint32_t seed);
+/// bpf_csum_diff(): what changes in a sum when `from` is replaced by `to`; either may be empty, and
+/// they may differ in size. Folded to 16 bits, as on every architecture since 6.13 (before that
+/// x86-64 returned all 32, which folds to the same), and without what kernels demanded before 6.13:
+/// sizes that are multiples of 4, and at most 512 bytes.
+uint32_t csum_diff(ByteView from, ByteView to, uint32_t seed);
 
 /// The sum of the pseudo-header that TCP, UDP and ICMPv6 cover (RFC 9293, RFC 768; RFC 8200 8.1).
 /// `source` and `destination` are addresses of 4 or of 16 bytes.

@@ -77,20 +77,13 @@ TEST(Csum, IncrementalUpdatesAgreeWithRecomputation) {
         const uint16_t after = csum_fold(csum_partial(changed));
         EXPECT_EQ(csum_replace4(before, from, to), after);
         const auto diff = csum_diff(bytes_of(from), bytes_of(to), 0);
-        EXPECT_EQ(csum_replace_by_diff(before, diff.value()), after);
+        EXPECT_EQ(csum_replace_by_diff(before, diff), after);
 
         std::memcpy(changed.data(), data.data(), data.size());
         std::memcpy(changed.data() + at, &to, 2);
         EXPECT_EQ(csum_replace2(before, static_cast<uint16_t>(from), static_cast<uint16_t>(to)),
                   csum_fold(csum_partial(changed)));
     }
-}
-
-TEST(Csum, DiffRefusesOddSizes) {
-    const Bytes bytes(8, 1);
-    EXPECT_FALSE(csum_diff(ByteView(bytes).first(3), {}, 0));
-    EXPECT_FALSE(csum_diff({}, ByteView(bytes).first(6), 0));
-    EXPECT_TRUE(csum_diff(bytes, {}, 0));
 }
 
 // An XDP program that calls bpf_csum_diff(data + 8, from_size, data + 8 + from_size, to_size,
@@ -141,8 +134,8 @@ int64_t run_in_kernel(const UniqueFd& program, const Bytes& packet) {
 
 TEST(Csum, DiffIsTheKernels) {
     std::mt19937 random(3);
-    constexpr std::array<std::array<int, 2>, 6> kSizes = {
-        {{0, 0}, {4, 4}, {0, 60}, {28, 0}, {16, 40}, {64, 64}}};
+    constexpr std::array<std::array<int, 2>, 9> kSizes = {
+        {{0, 0}, {4, 4}, {0, 60}, {28, 0}, {16, 40}, {64, 64}, {3, 0}, {0, 6}, {5, 9}}};
     for (const auto& [from_size, to_size] : kSizes) {
         const UniqueFd program = load_csum_diff_program(from_size, to_size);
         if (!program) SKEP_SKIP("loading BPF programs needs CAP_BPF and CAP_NET_ADMIN");

@@ -3,6 +3,7 @@
 // the same context afterwards.
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <linux/if_packet.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -131,6 +132,7 @@ engine::SkbInfo PacketHelpers::skb_info(const Bytes& frame) const {
                          .gso_segs = in.gso_segs,
                          .gso_size = in.gso_size};
     std::copy(std::begin(in.cb), std::end(in.cb), info.cb.begin());
+    if (frame[0] & 1) info.type = PACKET_MULTICAST;  // loopback's broadcast address is all zeros
     engine::SocketInfo socket{.uid = 0};
     const uint16_t protocol = engine::ethernet_protocol(frame, 12);
     if (protocol == engine::network_order(ETH_P_IP)) {

@@ -294,6 +294,16 @@ uint8_t width_of(uint32_t size) {
     return size == 1 ? isa::kB : size == 2 ? isa::kH : size == 4 ? isa::kW : isa::kDw;
 }
 
+/// Whether the kernel has the field as wide as __sk_buff has it. Of one that is narrower there, part
+/// of the upper half reads as something odd (pkt_type repeats itself).
+bool is_whole(std::string_view field) {
+    for (const std::string_view whole : {"len", "mark", "priority", "ingress_ifindex", "ifindex",
+                                         "hash", "cb", "napi_id", "wire_len"}) {
+        if (field == whole) return true;
+    }
+    return false;
+}
+
 // Any scalar that the tables say a program of this kind may read. Reading tstamp_type changes what
 // the kernel makes of tstamp.
 bool Writer::read_ctx() {
@@ -304,6 +314,7 @@ bool Writer::read_ctx() {
         const auto access = platform::ctx_access(kind_.type, kind_.attach, at, size, false);
         if (!access.allowed() || access.kind != platform::CtxKind::Scalar) continue;
         if (access.field->name == "tstamp_type" || access.field->name == "egress_ifindex") continue;
+        if (size < access.field->element && !is_whole(access.field->name)) continue;
         load(width_of(size), 0, 6, static_cast<int>(at));
         say("read {} bytes of {}, ctx + {}", size, access.field->name, at);
         return true;
@@ -320,6 +331,10 @@ bool Writer::write_ctx() {
         const auto value = static_cast<int64_t>(random_());
         set(0, value);
         store(width_of(size), 6, static_cast<int>(at), 0);
+        const uint32_t word = at & ~3u;
+        if (platform::ctx_access(kind_.type, kind_.attach, word, 4, false).allowed()) {
+            load(isa::kW, 0, 6, static_cast<int>(word));  // narrower ones come back cut
+        }
         say("write {:#x}, {} bytes, to ctx + {}", value, size, at);
         return true;
     }
@@ -327,7 +342,7 @@ bool Writer::write_ctx() {
 }
 
 bool Writer::legacy_load() {
-    if (kind_.type == ProgType::Xdp) return false;
+    if (kind_.type != ProgType::SchedCls && kind_.type != ProgType::SocketFilter) return false;
     const auto width = static_cast<uint8_t>(pick({isa::kB, isa::kH, isa::kW}));
     const int64_t base = pick({0, 0, -0x100000, -0x200000});
     const auto at = static_cast<int32_t>(base + below(size_ + 2) - (one_in(20) ? 1 : 0));

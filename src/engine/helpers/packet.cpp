@@ -4,7 +4,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cerrno>
 #include <vector>
 
 #include "engine/packet/packet_buffer.hpp"
@@ -25,9 +24,7 @@ uint64_t csum_diff(Execution&, uint64_t from, uint64_t from_size, uint64_t to, u
     const auto view = [](uint64_t address, uint64_t size) {
         return ByteView(reinterpret_cast<const uint8_t*>(address), static_cast<uint32_t>(size));
     };
-    const auto diff =
-        packet::csum_diff(view(from, from_size), view(to, to_size), static_cast<uint32_t>(seed));
-    return diff ? *diff : errno_result(EINVAL);
+    return packet::csum_diff(view(from, from_size), view(to, to_size), static_cast<uint32_t>(seed));
 }
 
 const SocketInfo* socket_of(Execution& x) {
