@@ -15,6 +15,8 @@ function(skep_bpf_object TARGET SOURCE OUTPUT)
   add_custom_command(OUTPUT ${OUTPUT}
     COMMAND ${SKEP_BPF_CLANG} ${SKEP_BPF_CFLAGS} ${ARGN} -MD -MF ${OUTPUT}.d -c ${SOURCE} -o ${OUTPUT}
     COMMAND ${SKEP_LLVM_STRIP} -g ${OUTPUT}
+    # Where clang looks for the source lines that it puts into BTF, after the prefix is mapped away.
+    WORKING_DIRECTORY ${PROJECT_SOURCE_DIR}
     DEPENDS ${SOURCE} DEPFILE ${OUTPUT}.d VERBATIM
     COMMENT "BPF ${OUTPUT}")
   add_custom_target(${TARGET} ALL DEPENDS ${OUTPUT})

@@ -115,7 +115,8 @@ TEST_P(TracedTreeTest, EveryTaskEndsOnce) {
     const Story forks = act({"forks", "61"});
     EXPECT_EQ(forks.task_exits.size(), 62u);
     EXPECT_EQ(std::ranges::count(forks.task_exits, true, &TaskExit::group_dead), 62);
-    EXPECT_EQ(std::ranges::count(forks.task_exits, 120, &TaskExit::prio), 62);
+    const int32_t prio = 120 + getpriority(PRIO_PROCESS, 0);  // niceness is inherited
+    EXPECT_EQ(std::ranges::count(forks.task_exits, prio, &TaskExit::prio), 62);
     const Story threads = act({"threads", "5"});
     EXPECT_EQ(threads.task_exits.size(), 6u);
     EXPECT_EQ(std::ranges::count(threads.task_exits, true, &TaskExit::group_dead), 1);
