@@ -43,7 +43,7 @@ Result<std::unique_ptr<Object>> Object::load(const object::ObjectSpec& spec, con
     std::unique_ptr<Object> object(new Object());
     object->spec_ = SKEP_TRY(object::settle(selected(spec, options),
                                             {.btf = &embedded_types(), .kconfig = kconfig_value}));
-    object->timers_ = std::make_unique<Timers>(env);
+    object->timers_ = std::make_shared<Timers>(env);
     ObjectLoader loader(*object, options);
     SKEP_TRY(loader.create_maps());
     SKEP_TRY(loader.load_progs());

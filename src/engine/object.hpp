@@ -63,7 +63,7 @@ class Object {
     std::vector<std::shared_ptr<maps::Map>> maps_;
     std::vector<maps::Map*> map_pointers_;
     std::vector<std::shared_ptr<const Prog>> progs_;
-    std::unique_ptr<Timers> timers_;
+    std::shared_ptr<Timers> timers_;
 };
 
 }  // namespace skep::engine

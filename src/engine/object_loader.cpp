@@ -66,8 +66,9 @@ Result<void> ObjectLoader::create_maps() {
         if (!map) return std::unexpected(std::move(map).error().in(at_map(spec)));
         object_.maps_.back() = std::move(*map);
         object_.map_pointers_.back() = object_.maps_.back().get();
+        // A map lets go of its values when it ends, which may be after its object has.
         object_.maps_.back()->on_release(
-            [timers = object_.timers_.get()](maps::Map& owner, uint8_t* value) {
+            [timers = object_.timers_](maps::Map& owner, uint8_t* value) {
                 timers->release(owner, value);
             });
         SKEP_TRY(fill_values(spec, *object_.maps_.back()));
