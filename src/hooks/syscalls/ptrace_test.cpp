@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <sys/resource.h>
+
 #include "hooks/syscalls/process_tree_fixture.hpp"
 
 namespace skep::hooks {

@@ -26,6 +26,8 @@ class LiveTask final : public engine::Task {
     pid_t tid() const { return tid_; }
     const Registers& registers() const { return registers_; }
     ProcFacts& facts() { return facts_; }
+    /// Of another task that lives; as task_struct() otherwise.
+    uint64_t task_struct_of(pid_t tid) { return graph_.task_struct(tid, tid == tid_); }
 
     uint64_t pid_tgid() override;
     uint64_t uid_gid() override;
