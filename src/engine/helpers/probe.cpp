@@ -27,8 +27,7 @@ Region context(Execution& x) {
 
 bool readable(Execution& x, uint64_t address, size_t size) {
     return context(x).contains(address, size) ||
-           x.memory().find(address, size).kind != Region::Kind::None ||
-           x.task().kernel_readable(address, size);
+           x.memory().find(address, size).kind != Region::Kind::None;
 }
 
 }  // namespace
@@ -36,9 +35,12 @@ bool readable(Execution& x, uint64_t address, size_t size) {
 size_t kernel_run(Execution& x, uint64_t address, size_t limit) {
     Region region = context(x);
     if (!region.contains(address, 1)) region = x.memory().find(address, 1);
-    if (region.kind != Region::Kind::None)
-        return std::min<uint64_t>(limit, region.begin + region.size - address);
-    return x.task().kernel_readable(address, 1) ? 1 : 0;
+    if (region.kind == Region::Kind::None) return 0;
+    // A task's structs are found out as they are read, so no more of them than a comm at a time.
+    constexpr size_t kComm = 16;
+    if (region.kind == Region::Kind::Kernel)
+        return limit >= kComm && x.task().kernel_readable(address, kComm) ? kComm : 1;
+    return std::min<uint64_t>(limit, region.begin + region.size - address);
 }
 
 int read_kernel(Execution& x, void* to, size_t size, uint64_t address) {
