@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <cstring>
+
+#include "engine/testing.hpp"
+#include "isa/decode.hpp"
+#include "maps/map.hpp"
+
+// Any program in the checked interpreter, on a buffer and a packet, with two maps to misuse. The
+// first bytes choose the program type; map pointers are put where wide instructions ask for them.
+
+namespace {
+
+using namespace skep;
+using namespace skep::engine;
+
+object::ObjectSpec object_from(std::span<const uint8_t> bytes, ProgType type) {
+    object::ObjectSpec spec{.name = "fuzz", .license = "GPL"};
+    spec.maps.push_back({.name = "hash",
+                         .type = MapType::Hash,
+                         .key_size = 4,
+                         .value_size = 16,
+                         .max_entries = 8});
+    spec.maps.push_back({.name = "array",
+                         .type = MapType::Array,
+                         .key_size = 4,
+                         .value_size = 24,
+                         .max_entries = 3});
+    spec.maps.push_back({.name = "ring", .type = MapType::Ringbuf, .max_entries = 4096});
+    auto insns = isa::decode(bytes.first(bytes.size() / 8 * 8));
+    object::ProgSpec prog{.name = "test", .type = type, .insns = std::move(*insns)};
+    for (uint32_t i = 0; i + 1 < prog.insns.size(); i++) {
+        isa::Insn& insn = prog.insns[i];
+        if (!insn.is_wide()) continue;
+        if (insn.src == isa::kPseudoMapFd || insn.src == isa::kPseudoMapValue) {
+            const bool value = insn.src == isa::kPseudoMapValue;
+            const uint32_t map = value ? 1 : uint32_t(insn.imm) % 3;
+            prog.references.push_back({value ? object::Reference::Kind::MapValue
+                                             : object::Reference::Kind::Map,
+                                       i, map, prog.insns[i + 1].imm});
+        }
+        i++;
+    }
+    spec.progs.push_back(std::move(prog));
+    return spec;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size < 16 || size > 4096) return 0;
+    constexpr ProgType kTypes[] = {ProgType::Unspec, ProgType::RawTracepoint, ProgType::Xdp};
+    const object::ObjectSpec spec =
+        object_from(std::span(data, size).subspan(8), kTypes[data[0] % std::size(kTypes)]);
+    const Env env{.printk = [](std::string_view) {}, .clock = [](Clock) { return uint64_t{42}; },
+                  .random = [] { return 7u; }};
+    const auto object = Object::load(spec, env);
+    if (!object) return 0;
+    auto execution = Execution::create(env);
+    if (!execution) __builtin_trap();
+    (*execution)->budget = 10'000;
+    NoTask task;
+    // Exactly as large as it says: a byte beyond is the sanitizer's to find.
+    const auto buffer = std::make_unique<uint8_t[]>(64);
+    const auto packet = std::make_unique<uint8_t[]>(60);
+    std::memset(buffer.get(), 0, 64);
+    std::memset(packet.get(), 0, 60);
+    Event event{.ctx = buffer.get(),
+                .ctx_size = 64,
+                .data_meta = packet.get(),
+                .data = packet.get(),
+                .data_end = packet.get() + 60,
+                .task = &task};
+    (*object)->find_prog("test")->run(**execution, event);
+    return 0;
+}
