@@ -89,8 +89,7 @@ bool measure(const Object& object, Execution& execution, const Row& row) {
 
 int main(int, char** argv) {
     const std::string self = argv[0];
-    const std::string path =
-        self.substr(0, self.rfind('/') + 1) + "interpreter_programs.bpf.o";
+    const std::string path = self.substr(0, self.rfind('/') + 1) + "interpreter_programs.bpf.o";
     const auto bytes = read_file(path);
     if (!bytes) return fmt::print(stderr, "{}\n", bytes.error().to_string()), 5;
     const Env env;

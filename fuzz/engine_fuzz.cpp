@@ -15,11 +15,8 @@ using namespace skep::engine;
 
 object::ObjectSpec object_from(std::span<const uint8_t> bytes, ProgType type) {
     object::ObjectSpec spec{.name = "fuzz", .license = "GPL"};
-    spec.maps.push_back({.name = "hash",
-                         .type = MapType::Hash,
-                         .key_size = 4,
-                         .value_size = 16,
-                         .max_entries = 8});
+    spec.maps.push_back(
+        {.name = "hash", .type = MapType::Hash, .key_size = 4, .value_size = 16, .max_entries = 8});
     spec.maps.push_back({.name = "array",
                          .type = MapType::Array,
                          .key_size = 4,
@@ -34,9 +31,9 @@ object::ObjectSpec object_from(std::span<const uint8_t> bytes, ProgType type) {
         if (insn.src == isa::kPseudoMapFd || insn.src == isa::kPseudoMapValue) {
             const bool value = insn.src == isa::kPseudoMapValue;
             const uint32_t map = value ? 1 : uint32_t(insn.imm) % 3;
-            prog.references.push_back({value ? object::Reference::Kind::MapValue
-                                             : object::Reference::Kind::Map,
-                                       i, map, prog.insns[i + 1].imm});
+            prog.references.push_back(
+                {value ? object::Reference::Kind::MapValue : object::Reference::Kind::Map, i, map,
+                 prog.insns[i + 1].imm});
         }
         i++;
     }
@@ -51,7 +48,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     constexpr ProgType kTypes[] = {ProgType::Unspec, ProgType::RawTracepoint, ProgType::Xdp};
     const object::ObjectSpec spec =
         object_from(std::span(data, size).subspan(8), kTypes[data[0] % std::size(kTypes)]);
-    const Env env{.printk = [](std::string_view) {}, .clock = [](Clock) { return uint64_t{42}; },
+    const Env env{.printk = [](std::string_view) {},
+                  .clock = [](Clock) { return uint64_t{42}; },
                   .random = [] { return 7u; }};
     const auto object = Object::load(spec, env);
     if (!object) return 0;

@@ -9,6 +9,12 @@
 namespace skep::engine {
 
 uint8_t* Interpreter::access_slowly(const Op* op, uint64_t address, uint32_t size, bool store) {
+    // What another instruction has just touched is the best guess.
+    if (const Region last = x_.memory_.last();
+        last.contains(address, size) && (!store || last.writable)) {
+        x_.memory_.remember(size_t(op - ops_), last);
+        return reinterpret_cast<uint8_t*>(address);
+    }
     if (x_.memory_.on_stack(address, size)) return reinterpret_cast<uint8_t*>(address);
     const Event& event = *x_.event_;
     if (const uint64_t offset = address - reinterpret_cast<uint64_t>(event.ctx);

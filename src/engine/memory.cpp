@@ -99,8 +99,9 @@ Region Memory::find(uint64_t address, uint64_t length) {
 }
 
 void Memory::remember(size_t slot, const Region& region) {
-    Region& entry = cache_[slot % kCacheSlots];
-    if (entry.kind == Region::Kind::None) used_[used_count_++] = uint8_t(slot % kCacheSlots);
+    last_slot_ = slot % kCacheSlots;
+    Region& entry = cache_[last_slot_];
+    if (entry.kind == Region::Kind::None) used_[used_count_++] = uint8_t(last_slot_);
     entry = region;
 }
 

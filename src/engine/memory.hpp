@@ -62,6 +62,8 @@ class Memory {
     /// The last region that an instruction of this slot has touched.
     const Region& cached(size_t slot) const { return cache_[slot % kCacheSlots]; }
     void remember(size_t slot, const Region& region);
+    /// The region that was remembered last, by whichever instruction.
+    const Region& last() const { return cache_[last_slot_]; }
     void forget();
 
     // What there is, as the execution goes on.
@@ -101,6 +103,7 @@ class Memory {
     std::array<Region, kCacheSlots> cache_{};
     std::array<uint8_t, kCacheSlots> used_{};  // which slots of the cache hold something
     size_t used_count_ = 0;
+    size_t last_slot_ = 0;
     Event* event_ = nullptr;
     uint64_t stack_low_ = 0;
     uint64_t stack_top_ = 0;

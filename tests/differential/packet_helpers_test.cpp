@@ -69,8 +69,8 @@ class PacketHelpers : public testing::TestWithParam<platform::ProgKind> {
     void compare(const Answer& kernel, const Answer& engine) const;
 
     platform::ProgKind kind_ = GetParam();
-    Answer in_ = {};     // the contexts that go in
-    Bytes metadata_;     // of xdp
+    Answer in_ = {};  // the contexts that go in
+    Bytes metadata_;  // of xdp
     bool sum_known_ = false;
 };
 
@@ -93,8 +93,7 @@ void PacketHelpers::random_context(Random& random, const Bytes& frame) {
 }
 
 std::optional<Answer> PacketHelpers::in_kernel(const StepProgram& program, const Bytes& frame) {
-    const auto loaded =
-        offer({.type = kind_.type, .attach = kind_.attach, .insns = program.insns});
+    const auto loaded = offer({.type = kind_.type, .attach = kind_.attach, .insns = program.insns});
     if (!loaded.accepted()) {
         ADD_FAILURE() << "the kernel refuses it:\n" << loaded.log << program.to_string();
         return std::nullopt;

@@ -46,7 +46,9 @@ class Writer {
                                            0xffff, 0x10000, INT32_MAX, INT32_MIN, -1}));
     }
     uint32_t even_offset() { return one_in(6) ? offset() : offset() & ~1u; }
-    uint32_t length() { return one_in(3) ? static_cast<uint32_t>(pick({1, 2, 4, 8, 64})) : 1 + below(64); }
+    uint32_t length() {
+        return one_in(3) ? static_cast<uint32_t>(pick({1, 2, 4, 8, 64})) : 1 + below(64);
+    }
     uint64_t flags(std::initializer_list<uint64_t> usual) {
         if (one_in(10)) return uint64_t{1} << below(64);
         return usual.begin()[below(static_cast<uint32_t>(usual.size()))];
@@ -55,28 +57,42 @@ class Writer {
     // --- instructions ---
     void emit(Insn insn) { program_.insns.push_back(insn); }
     void mov(int dst, int src) {
-        emit({.opcode = isa::kAlu64 | isa::kX | isa::kMov, .dst = static_cast<uint8_t>(dst & 15), .src = static_cast<uint8_t>(src & 15)});
+        emit({.opcode = isa::kAlu64 | isa::kX | isa::kMov,
+              .dst = static_cast<uint8_t>(dst & 15),
+              .src = static_cast<uint8_t>(src & 15)});
     }
     void set(int dst, int64_t value) {
         const auto reg = static_cast<uint8_t>(dst & 15);
         if (value == static_cast<int32_t>(value)) {
-            emit({.opcode = isa::kAlu64 | isa::kMov, .dst = reg, .imm = static_cast<int32_t>(value)});
+            emit({.opcode = isa::kAlu64 | isa::kMov,
+                  .dst = reg,
+                  .imm = static_cast<int32_t>(value)});
             return;
         }
         emit({.opcode = 0x18, .dst = reg, .imm = static_cast<int32_t>(value)});
         emit({.imm = static_cast<int32_t>(value >> 32)});
     }
     void alu(uint8_t operation, int dst, int src) {
-        emit({.opcode = static_cast<uint8_t>(isa::kAlu64 | isa::kX | operation), .dst = static_cast<uint8_t>(dst & 15), .src = static_cast<uint8_t>(src & 15)});
+        emit({.opcode = static_cast<uint8_t>(isa::kAlu64 | isa::kX | operation),
+              .dst = static_cast<uint8_t>(dst & 15),
+              .src = static_cast<uint8_t>(src & 15)});
     }
     void alu_imm(uint8_t operation, int dst, int32_t imm) {
-        emit({.opcode = static_cast<uint8_t>(isa::kAlu64 | operation), .dst = static_cast<uint8_t>(dst & 15), .imm = imm});
+        emit({.opcode = static_cast<uint8_t>(isa::kAlu64 | operation),
+              .dst = static_cast<uint8_t>(dst & 15),
+              .imm = imm});
     }
     void load(uint8_t width, int dst, int base, int off) {
-        emit({.opcode = static_cast<uint8_t>(isa::kLdx | isa::kMem | width), .dst = static_cast<uint8_t>(dst & 15), .src = static_cast<uint8_t>(base & 15), .off = static_cast<int16_t>(off)});
+        emit({.opcode = static_cast<uint8_t>(isa::kLdx | isa::kMem | width),
+              .dst = static_cast<uint8_t>(dst & 15),
+              .src = static_cast<uint8_t>(base & 15),
+              .off = static_cast<int16_t>(off)});
     }
     void store(uint8_t width, int base, int off, int src) {
-        emit({.opcode = static_cast<uint8_t>(isa::kStx | isa::kMem | width), .dst = static_cast<uint8_t>(base & 15), .src = static_cast<uint8_t>(src & 15), .off = static_cast<int16_t>(off)});
+        emit({.opcode = static_cast<uint8_t>(isa::kStx | isa::kMem | width),
+              .dst = static_cast<uint8_t>(base & 15),
+              .src = static_cast<uint8_t>(src & 15),
+              .off = static_cast<int16_t>(off)});
     }
     void stack_address(int dst, int16_t at) {
         mov(dst, 10);
@@ -182,9 +198,9 @@ bool Writer::replace_sum() {
     if (!l3) bits |= flags({0, 0x10, 0x20, 0x30, 0x60, 0x70, 0x80, 0x90});
     if (l3 && one_in(10)) bits |= 0x10;
     const int64_t from = (bits & 0xf) == 0 && !one_in(8) ? 0 : static_cast<int64_t>(random_());
-    return call_with(l3 ? HelperId::l3_csum_replace : HelperId::l4_csum_replace,
-                     {even_offset(), from, static_cast<int64_t>(random_()),
-                      static_cast<int64_t>(bits)});
+    return call_with(
+        l3 ? HelperId::l3_csum_replace : HelperId::l4_csum_replace,
+        {even_offset(), from, static_cast<int64_t>(random_()), static_cast<int64_t>(bits)});
 }
 
 bool Writer::csum_diff() {
@@ -216,8 +232,9 @@ bool Writer::change() {
             return call_with(HelperId::skb_change_head,
                              {pick({0, 1, 4, 14, 100, 2000, 16064 - n, 16065 - n, -1}), wrong});
         case 1:
-            return call_with(HelperId::skb_change_tail,
-                             {pick({0, 13, 14, 33, 34, n - 1, n, n + 1, n + 99, 16064, 16065, -1}), wrong});
+            return call_with(
+                HelperId::skb_change_tail,
+                {pick({0, 13, 14, 33, 34, n - 1, n, n + 1, n + 99, 16064, 16065, -1}), wrong});
         case 2:
             return call_with(HelperId::skb_change_proto,
                              {pick({0x0008, 0xdd86, 0x0008, 0xdd86, 0x0608}), wrong});
@@ -227,11 +244,13 @@ bool Writer::change() {
 }
 
 bool Writer::adjust_room() {
-    const int64_t diff = one_in(3) ? static_cast<int64_t>(below(80)) - 40
-                                   : pick({0, 4, -4, 8, 20, -20, 28, 34, 40, -40, 50, 0xfff, 0x1000, -0xfff, INT32_MIN});
+    const int64_t diff =
+        one_in(3)
+            ? static_cast<int64_t>(below(80)) - 40
+            : pick({0, 4, -4, 8, 20, -20, 28, 34, 40, -40, 50, 0xfff, 0x1000, -0xfff, INT32_MIN});
     uint64_t bits = 0;
     if (diff >= 0 && !one_in(3)) {
-        bits |= static_cast<uint64_t>(pick({0, 2, 4, 4, 2, 6}));    // encapsulated in IPv4, IPv6
+        bits |= static_cast<uint64_t>(pick({0, 2, 4, 4, 2, 6}));     // encapsulated in IPv4, IPv6
         bits |= static_cast<uint64_t>(pick({0, 0, 8, 0x10, 0x18}));  // GRE, UDP
         if (one_in(3)) bits |= static_cast<uint64_t>(pick({0, 6, 14, 18, 50})) << 56;
         if (one_in(4)) bits |= 0x40;  // of an inner Ethernet header
@@ -279,13 +298,16 @@ bool Writer::xdp_adjust() {
     switch (below(4)) {
         case 0:
             return call_with(HelperId::xdp_adjust_head,
-                             {pick({small, 0, -4, -14, -20, 4, 14, -200, -216, -217, n - 14, n - 13, n, INT32_MAX, INT32_MIN})});
+                             {pick({small, 0, -4, -14, -20, 4, 14, -200, -216, -217, n - 14, n - 13,
+                                    n, INT32_MAX, INT32_MIN})});
         case 1:
             return call_with(HelperId::xdp_adjust_tail,
-                             {pick({small, 0, -1, 1, 100, 14 - n, 13 - n, 3520 - n, 3521 - n, INT32_MAX, INT32_MIN})});
+                             {pick({small, 0, -1, 1, 100, 14 - n, 13 - n, 3520 - n, 3521 - n,
+                                    INT32_MAX, INT32_MIN})});
         case 2:
-            return call_with(HelperId::xdp_adjust_meta,
-                             {pick({small, -4, -8, 4, 8, -3, -252, -256, -216, INT32_MAX, INT32_MIN})});
+            return call_with(
+                HelperId::xdp_adjust_meta,
+                {pick({small, -4, -8, 4, 8, -3, -252, -256, -216, INT32_MAX, INT32_MIN})});
         default: return call_with(HelperId::xdp_get_buff_len, {});
     }
 }
@@ -294,8 +316,8 @@ uint8_t width_of(uint32_t size) {
     return size == 1 ? isa::kB : size == 2 ? isa::kH : size == 4 ? isa::kW : isa::kDw;
 }
 
-/// Whether the kernel has the field as wide as __sk_buff has it. Of one that is narrower there, part
-/// of the upper half reads as something odd (pkt_type repeats itself).
+/// Whether the kernel has the field as wide as __sk_buff has it. Of one that is narrower there,
+/// part of the upper half reads as something odd (pkt_type repeats itself).
 bool is_whole(std::string_view field) {
     for (const std::string_view whole : {"len", "mark", "priority", "ingress_ifindex", "ifindex",
                                          "hash", "cb", "napi_id", "wire_len"}) {
@@ -350,7 +372,9 @@ bool Writer::legacy_load() {
     if (indirect) {
         const auto part = static_cast<int32_t>(below(100));
         set(8, part);
-        emit({.opcode = static_cast<uint8_t>(isa::kLd | isa::kInd | width), .src = 8, .imm = at - part});
+        emit({.opcode = static_cast<uint8_t>(isa::kLd | isa::kInd | width),
+              .src = 8,
+              .imm = at - part});
     } else {
         emit({.opcode = static_cast<uint8_t>(isa::kLd | isa::kAbs | width), .imm = at});
     }
@@ -473,7 +497,8 @@ std::vector<uint8_t> random_frame(Random& random) {
     }
     layers.push_back(payload(static_cast<size_t>(below(3) == 0 ? below(1200) : below(60))));
     Bytes frame = build_packet(layers);
-    if (below(6) == 0) frame.resize(std::max<size_t>(14, below(static_cast<uint32_t>(frame.size()))));
+    if (below(6) == 0)
+        frame.resize(std::max<size_t>(14, below(static_cast<uint32_t>(frame.size()))));
     return frame;
 }
 

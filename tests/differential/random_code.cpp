@@ -7,14 +7,14 @@ namespace {
 
 using namespace isa;
 
-constexpr uint8_t kFirst = 2, kLast = 9;    // registers that hold numbers; r1 is scratch
-constexpr int16_t kSlots = -64;             // r10-64 .. r10-1 hold numbers too
-constexpr uint8_t kAluOps[] = {kAdd, kSub, kMul, kDiv, kOr, kAnd, kLsh, kRsh, kMod, kXor, kMov,
-                               kArsh};
-constexpr uint8_t kJumpOps[] = {kJeq, kJgt, kJge, kJset, kJne, kJsgt, kJsge, kJlt, kJle, kJslt,
-                                kJsle};
-constexpr int32_t kAtomicOps[] = {kAdd,          kOr,          kAnd,          kXor, kAdd | kFetch,
-                                  kOr | kFetch,  kAnd | kFetch, kXor | kFetch, kXchg};
+constexpr uint8_t kFirst = 2, kLast = 9;  // registers that hold numbers; r1 is scratch
+constexpr int16_t kSlots = -64;           // r10-64 .. r10-1 hold numbers too
+constexpr uint8_t kAluOps[] = {kAdd, kSub, kMul, kDiv, kOr,  kAnd,
+                               kLsh, kRsh, kMod, kXor, kMov, kArsh};
+constexpr uint8_t kJumpOps[] = {kJeq,  kJgt, kJge, kJset, kJne, kJsgt,
+                                kJsge, kJlt, kJle, kJslt, kJsle};
+constexpr int32_t kAtomicOps[] = {kAdd,         kOr,           kAnd,          kXor, kAdd | kFetch,
+                                  kOr | kFetch, kAnd | kFetch, kXor | kFetch, kXchg};
 
 class Generator {
   public:
@@ -48,7 +48,8 @@ class Generator {
         return items[below(N)];
     }
     int32_t number() {
-        constexpr int32_t kCorners[] = {0, 1, -1, 2, 7, 8, 31, 32, 63, 0x7fffffff, INT32_MIN, 0xffff};
+        constexpr int32_t kCorners[] = {0,  1,  -1, 2,          7,         8,
+                                        31, 32, 63, 0x7fffffff, INT32_MIN, 0xffff};
         return below(3) ? any(kCorners) : int32_t(random_());
     }
     void emit(const Insn& insn) { code_.push_back(insn); }
@@ -136,7 +137,9 @@ class Generator {
                 constexpr int16_t kWidths[] = {8, 16, 32};
                 emit({.opcode = kAlu64 | kX | kMov, .dst = dst, .src = reg(), .off = any(kWidths)});
             } else {
-                emit({.opcode = kAlu | kX | kMov, .dst = dst, .src = reg(),
+                emit({.opcode = kAlu | kX | kMov,
+                      .dst = dst,
+                      .src = reg(),
                       .off = int16_t(below(2) ? 8 : 16)});
             }
             return;
@@ -183,21 +186,32 @@ class Generator {
     void store() {
         const uint8_t size = width();
         if (below(2))
-            emit({.opcode = uint8_t(kStx | kMem | size), .dst = 10, .src = reg(), .off = slot(size)});
+            emit({.opcode = uint8_t(kStx | kMem | size),
+                  .dst = 10,
+                  .src = reg(),
+                  .off = slot(size)});
         else
-            emit({.opcode = uint8_t(kSt | kMem | size), .dst = 10, .off = slot(size),
+            emit({.opcode = uint8_t(kSt | kMem | size),
+                  .dst = 10,
+                  .off = slot(size),
                   .imm = number()});
     }
 
     void atomic() {
         const uint8_t size = below(2) ? kW : kDw;
         if (below(6) == 0) {
-            emit({.opcode = uint8_t(kStx | kAtomic | size), .dst = 10, .src = reg(),
-                  .off = slot(size), .imm = kCmpXchg});
+            emit({.opcode = uint8_t(kStx | kAtomic | size),
+                  .dst = 10,
+                  .src = reg(),
+                  .off = slot(size),
+                  .imm = kCmpXchg});
             return;
         }
         const int32_t op = cpu_ >= 3 ? any(kAtomicOps) : int32_t{kAdd};
-        emit({.opcode = uint8_t(kStx | kAtomic | size), .dst = 10, .src = reg(), .off = slot(size),
+        emit({.opcode = uint8_t(kStx | kAtomic | size),
+              .dst = 10,
+              .src = reg(),
+              .off = slot(size),
               .imm = op});
     }
 

@@ -3,11 +3,11 @@
 
 #include <cstring>
 
+#include "differential/packet_kernel.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
 #include "isa/disasm.hpp"
 #include "kernel/kernel_probe.hpp"
-#include "differential/packet_kernel.hpp"
 
 // Random arithmetic, jumps and memory accesses, in the engine and in the running kernel.
 
@@ -86,7 +86,8 @@ TEST_P(RandomCode, DoesWhatTheKernelDoes) {
     EXPECT_GT(accepted, GetParam() <= 3 ? kRounds * 9 / 10 : -1);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cpu, RandomCode, testing::Values(2, 3, 4), testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(Cpu, RandomCode, testing::Values(2, 3, 4),
+                         testing::PrintToStringParamName());
 
 }  // namespace
 }  // namespace skep::kernel_test
