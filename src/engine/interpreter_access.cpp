@@ -2,6 +2,7 @@
 #include "engine/ctx_table.hpp"
 #include "engine/interpreter.hpp"
 #include "engine/packet/legacy_load.hpp"
+#include "engine/packet/packet_buffer.hpp"
 
 // What the interpreter does where the remembered region does not answer: finds the region, or says
 // what is wrong with the access.
@@ -53,8 +54,9 @@ uint8_t* Interpreter::context_access(const Op* op, uint64_t offset, uint32_t siz
             store ? op->dst : op->src, offset + reinterpret_cast<uint64_t>(event.ctx));
         return nullptr;
     }
-    if (table.pointer(offset) == CtxPointer::None) return event.ctx + offset;
-    return nullptr;
+    if (table.pointer(offset) != CtxPointer::None) return nullptr;
+    if (!store && event.packet) event.packet->narrow_ctx();
+    return event.ctx + offset;
 }
 
 bool Interpreter::load_context_pointer(const Op* op, uint64_t address, uint64_t* value) {
