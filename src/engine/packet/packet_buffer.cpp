@@ -28,7 +28,7 @@ void PacketBuffer::place(ByteView frame, size_t headroom, size_t capacity) {
     lowest_ = 0;
     if (!frame.empty()) std::memcpy(at_position(0), frame.data(), frame.size());
     meta_ = data_ = 0;
-    end_ = static_cast<int64_t>(frame.size());
+    end_ = highest_ = static_cast<int64_t>(frame.size());
     redirect.reset();
     clones.clear();
 }
@@ -221,9 +221,17 @@ void PacketBuffer::set_size(uint32_t new_size) {
     const int64_t old_end = end_;
     end_ = data_ + new_size;
     if (end_ <= old_end) return;
-    const auto needed = static_cast<size_t>(end_ + origin_);
-    if (needed > storage_.size()) storage_.resize(needed);
+    reserve(new_size);
     std::fill(at_position(old_end), at_position(end_), uint8_t{0});
+}
+
+void PacketBuffer::reserve(uint32_t size) {
+    const int64_t end = data_ + size;
+    if (end <= highest_) return;
+    const auto needed = static_cast<size_t>(end + origin_);
+    if (needed > storage_.size()) storage_.resize(needed);
+    std::fill(at_position(highest_), at_position(end), uint8_t{0});
+    highest_ = end;
 }
 
 void PacketBuffer::set_xdp(int64_t data, int64_t meta) {

@@ -179,6 +179,7 @@ class PacketBuffer {
     void push(uint32_t count);     ///< room in front, whatever was there; makes it
     void pull(uint32_t count);     ///< gives up bytes in front
     void set_size(uint32_t size);  ///< new bytes at the end are zeros
+    void reserve(uint32_t size);   ///< that many bytes from the start can be touched
     void set_xdp(int64_t data, int64_t meta);
     int64_t xdp_lowest() const { return kXdpFrame - int64_t{kHeadroom}; }
     int64_t xdp_highest() const { return xdp_highest_; }
@@ -198,7 +199,8 @@ class PacketBuffer {
     Bytes storage_;
     int64_t origin_ = 0;  // the index in storage_ of position 0
     int64_t meta_ = 0, data_ = 0, end_ = 0;
-    int64_t lowest_ = 0;  // what has been in use in front of position 0, and is not zero
+    int64_t lowest_ = 0;   // what has been in use in front of position 0, and is not zero
+    int64_t highest_ = 0;  // the end of what is this packet's; beyond may be what others have left
     int64_t xdp_highest_ = 0;
     alignas(8) std::array<uint8_t, 192> ctx_ = {};  // the UAPI struct
     uint32_t queue_mapping_ = 0;                    // the last that was valid

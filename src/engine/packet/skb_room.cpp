@@ -28,12 +28,13 @@ void reset_mac_len(PacketBuffer& skb) {
     skb.hidden().mac_len = skb.mac_header_len();
 }
 
-/// Opens `size` zero bytes at `offset`; the headers before it move to the front.
+/// Opens `size` zero bytes at `offset`; the headers before it move to the front. The kernel does
+/// not ask whether these are whole, and moves what lies behind the packet's end with them.
 int push_header(PacketBuffer& skb, uint32_t offset, uint32_t size) {
-    if (offset > skb.size()) return -ENOMEM;
+    skb.reserve(offset);
     skb.push(size);
     std::memmove(skb.data(), skb.data() + size, offset);
-    std::memset(skb.data() + offset, 0, size);
+    std::memset(skb.data() + offset, 0, size);  // within what was reserved, `size` bytes in front
     PacketBuffer::Hidden& hidden = skb.hidden();
     const bool same = hidden.transport == hidden.network;
     hidden.mac -= size;
