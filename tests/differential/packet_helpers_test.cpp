@@ -24,7 +24,7 @@ namespace {
 
 using engine::PacketBuffer;
 
-constexpr int kRounds = 3000;
+constexpr int kRounds = 1500;
 #ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE
 constexpr uint32_t BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 1u << 2;
 #endif
