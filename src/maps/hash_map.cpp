@@ -69,7 +69,7 @@ Result<std::unique_ptr<Map>> HashMap<Policy>::create(const MapDef& def, uint64_t
 
 template <typename Policy>
 HashMap<Policy>::HashMap(const MapDef& def, Table table, Reserved percpu)
-    : Map(def), table_(std::move(table)), percpu_(std::move(percpu)), lru_(is_lru(def.type)) {
+    : Map(def), lru_(is_lru(def.type)), table_(std::move(table)), percpu_(std::move(percpu)) {
     if (is_percpu(def.type)) {
         values_ = percpu_.data();
         value_stride_ = align_up(def.value_size, 8);
@@ -250,6 +250,15 @@ uint32_t HashMap<Policy>::evict() {
 }
 
 // -- reading ------------------------------------------------------------------------------------
+
+template <typename Policy>
+void* HashMap<Policy>::lookup_slowly(const void* key, uint32_t cpu) {
+    const Key wanted = table_.load(key);
+    const Place place = table_.find(wanted, table_.hash(wanted));
+    if (!place) return nullptr;
+    if (lru_) touch(place.element);
+    return value(place.element, cpu);
+}
 
 template <typename Policy>
 void* HashMap<Policy>::lookup_percpu(const void* key, uint32_t cpu) {

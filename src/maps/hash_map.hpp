@@ -25,10 +25,12 @@ class HashMap final : public Map {
 
     void* lookup(const void* key, uint32_t cpu) override {
         const auto wanted = table_.load(key);
-        const auto place = table_.find(wanted, table_.hash(wanted));
-        if (!place) return nullptr;
-        if (lru_) touch(place.element);
-        return value(place.element, cpu);
+        const uint32_t element = table_.find_fast(wanted, table_.hash(wanted));
+        if (element == Table::kUnsure) [[unlikely]]
+            return lookup_slowly(key, cpu);
+        if (element == kNone) return nullptr;
+        if (lru_) touch(element);
+        return value(element, cpu);
     }
     int update(const void* key, const void* value, uint64_t flags, uint32_t cpu) override;
     int erase(const void* key) override;
@@ -62,6 +64,7 @@ class HashMap final : public Map {
         if (mark.load(std::memory_order_relaxed) == 0) mark.store(1, std::memory_order_relaxed);
     }
 
+    [[gnu::noinline]] void* lookup_slowly(const void* key, uint32_t cpu);
     int store(const void* key, const void* value, uint64_t flags, uint32_t cpu);
     void overwrite(HashElements::Stripe& stripe, const Place& place, Key key, uint32_t hash,
                    const void* value, uint64_t flags, uint32_t cpu);
@@ -71,12 +74,12 @@ class HashMap final : public Map {
     void release(uint32_t element);
     uint32_t evict();
 
-    Table table_;
-    Reserved percpu_;
     uint8_t* values_;
     size_t value_stride_;
     size_t cpu_stride_;
     bool lru_;
+    Table table_;
+    Reserved percpu_;
     std::atomic<uint32_t> hand_ = 0;
 };
 

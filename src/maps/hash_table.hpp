@@ -51,18 +51,18 @@ class HashTable {
         // A table is touched all over by few elements already: huge pages only while they are small
         // change.
         if (buckets <= kHugeBuckets) table.memory_.prefer_huge_pages();
+        table.buckets_ = reinterpret_cast<Bucket*>(table.memory_.data());
         table.elements_ = SKEP_TRY(HashElements::create(
             max_entries, policy.stored_size() + value_size, lru, std::min(buckets, kStripes)));
+        table.bodies_ = table.elements_.body(0);
+        table.element_size_ = table.elements_.element_size();
         return table;
     }
 
     HashElements& elements() { return elements_; }
     const HashElements& elements() const { return elements_; }
-    uint8_t* value(uint32_t element) const {
-        return elements_.body(element) + policy_.stored_size();
-    }
-    uint32_t value_offset() const { return elements_.body_offset() + policy_.stored_size(); }
-    const uint8_t* key(uint32_t element) const { return elements_.body(element); }
+    uint8_t* value(uint32_t element) const { return body(element) + policy_.stored_size(); }
+    const uint8_t* key(uint32_t element) const { return body(element); }
 
     Key load(const void* key) const { return policy_.load(key); }
     uint32_t hash(Key key) const {
@@ -78,19 +78,41 @@ class HashTable {
     };
 
     Place find(Key key, uint32_t hash) const {
-        const uint8_t tag = tag_of(hash);
-        uint32_t at = hash & mask_;
-        for (uint32_t probes = 0;; ++probes) {
+        for (uint32_t passed = 0; passed <= mask_; ++passed) {
+            const uint32_t at = (hash + passed) & mask_;
             const Bucket& bucket = bucket_at(at);
-            for (uint32_t left = bucket.match(tag); left; left &= left - 1) {
+            for (uint32_t left = bucket.match(tag_of(hash)); left; left &= left - 1) {
                 const auto slot = static_cast<uint32_t>(std::countr_zero(left));
                 const uint32_t element = settle(bucket.slots[slot], key);
                 if (element != kNone) [[likely]]
                     return {at, slot, element};
             }
-            if (bucket.passed.load(std::memory_order_acquire) == 0 || probes == mask_) [[likely]]
-                return {};
-            at = (at + 1) & mask_;
+            if (bucket.passed.load(std::memory_order_acquire) == 0) [[likely]]
+                break;
+        }
+        return {};
+    }
+
+    /// The element of `key`, kNone, or kUnsure: then find() knows. Small enough to be inlined, and
+    /// right away right for nearly all lookups: looks at the first candidate in the first bucket.
+    static constexpr uint32_t kUnsure = kNone - 1;
+    uint32_t find_fast(Key key, uint32_t hash) const {
+        const Bucket& bucket = bucket_at(hash & mask_);
+        const uint32_t candidates = bucket.match(tag_of(hash));
+        if (candidates == 0)
+            return bucket.passed.load(std::memory_order_acquire) == 0 ? kNone : kUnsure;
+        const std::atomic<uint32_t>& slot = bucket.slots[std::countr_zero(candidates)];
+        const uint32_t element = slot.load(std::memory_order_acquire) - 1;
+        if (element == kNone) return kUnsure;
+        if constexpr (Policy::kOneWord) {
+            return policy_.equals(body(element), key) ? element : kUnsure;
+        } else {
+            const std::atomic<uint32_t>& at = elements_.generation(element);
+            const uint32_t generation = at.load(std::memory_order_acquire);
+            const bool equal = policy_.equals(body(element), key);
+            return equal && generation % 2 == 0 && at.load(std::memory_order_acquire) == generation
+                       ? element
+                       : kUnsure;
         }
     }
 
@@ -142,7 +164,7 @@ class HashTable {
 
     void write_key(uint32_t element, Key key, uint32_t hash) {
         elements_.hash(element).store(hash, std::memory_order_relaxed);
-        policy_.store(elements_.body(element), key);
+        policy_.store(body(element), key);
     }
 
     void insert(uint32_t element, uint32_t hash) {
@@ -215,9 +237,8 @@ class HashTable {
         return static_cast<uint8_t>(tag + (tag == 0));
     }
 
-    Bucket& bucket_at(uint32_t index) const {
-        return reinterpret_cast<Bucket*>(memory_.data())[index];
-    }
+    Bucket& bucket_at(uint32_t index) const { return buckets_[index]; }
+    uint8_t* body(uint32_t element) const { return bodies_ + uint64_t{element_size_} * element; }
 
     /// The element in `slot` if its key is `key`, or kNone. An element that was recycled while we
     /// looked says nothing about the slot, so we look again at what the slot holds then.
@@ -225,7 +246,7 @@ class HashTable {
         uint32_t element = slot.load(std::memory_order_acquire);
         for (;;) {
             if (element == 0) return kNone;
-            const uint8_t* stored = elements_.body(element - 1);
+            const uint8_t* stored = body(element - 1);
             if constexpr (Policy::kOneWord) {
                 // One word is never torn, and this element has held this key at some time since the
                 // lookup began: it was in the slot, or was written since.
@@ -249,9 +270,13 @@ class HashTable {
             bucket_at((hash + i) & mask_).passed.fetch_sub(1, std::memory_order_release);
     }
 
+    // What a lookup needs stands together.
     Policy policy_;
     uint64_t seed_;
+    Bucket* buckets_ = nullptr;
+    uint8_t* bodies_ = nullptr;  ///< of element 0
     uint32_t mask_ = 0;
+    uint32_t element_size_ = 0;
     Reserved memory_;
     HashElements elements_;
 };

@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <new>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 
 namespace skep::maps::lpm {
@@ -13,8 +14,9 @@ namespace {
 /// Copies the references of `from` that `to` has too, in order. Both orders are the same but for
 /// one reference, which lies at `at` in the longer node.
 void copy_around(const Node& from, Node& to, uint32_t at) {
-    const bool grown = to.refs > from.refs;
-    for (uint32_t i = 0; i < (grown ? from.refs : to.refs); ++i) {
+    const uint32_t before = from.count(), after = to.count();
+    const bool grown = after > before;
+    for (uint32_t i = 0; i < (grown ? before : after); ++i) {
         const uint32_t longer = i + (i >= at);
         const Ref ref = from.item(grown ? i : longer);
         to.items()[grown ? longer : i].store(ref, std::memory_order_relaxed);
@@ -24,11 +26,11 @@ void copy_around(const Node& from, Node& to, uint32_t at) {
 }  // namespace
 
 Node* make_node(const Bits& prefixes, const Bits& children) {
-    const uint32_t leaves = prefixes.count(), refs = leaves + children.count();
-    void* memory = std::calloc(1, sizeof(Node) + refs * sizeof(Ref));
+    const size_t size = sizeof(Node) + (prefixes.count() + children.count()) * sizeof(Ref);
+    void* memory = std::aligned_alloc(alignof(Node), align_up(size, alignof(Node)));
     SKEP_CHECK(memory != nullptr);
-    return new (memory)
-        Node{.prefixes = prefixes, .children = children, .leaves = leaves, .refs = refs};
+    std::memset(memory, 0, size);
+    return new (memory) Node{.prefixes = prefixes, .children = children};
 }
 
 void free_node(Node* node) {
@@ -39,7 +41,7 @@ Node* with_prefix(const Node& node, uint32_t number, Ref leaf) {
     Bits prefixes = node.prefixes;
     prefixes.set(number);
     Node* copy = make_node(prefixes, node.children);
-    copy_around(node, *copy, prefixes.rank(number));
+    copy_around(node, *copy, copy->prefix_index(number));
     copy->prefix_slot(number).store(leaf, std::memory_order_relaxed);
     return copy;
 }
@@ -48,7 +50,7 @@ Node* with_child(const Node& node, uint32_t byte, Ref ref) {
     Bits children = node.children;
     children.set(byte);
     Node* copy = make_node(node.prefixes, children);
-    copy_around(node, *copy, node.leaves + children.rank(byte));
+    copy_around(node, *copy, copy->child_index(byte));
     copy->child_slot(byte).store(ref, std::memory_order_relaxed);
     return copy;
 }
@@ -57,7 +59,7 @@ Node* without_prefix(const Node& node, uint32_t number) {
     Bits prefixes = node.prefixes;
     prefixes.clear(number);
     Node* copy = make_node(prefixes, node.children);
-    copy_around(node, *copy, prefixes.rank(number));
+    copy_around(node, *copy, node.prefix_index(number));
     return copy;
 }
 
@@ -65,7 +67,7 @@ Node* without_child(const Node& node, uint32_t byte) {
     Bits children = node.children;
     children.clear(byte);
     Node* copy = make_node(node.prefixes, children);
-    copy_around(node, *copy, node.leaves + children.rank(byte));
+    copy_around(node, *copy, node.child_index(byte));
     return copy;
 }
 

@@ -60,22 +60,28 @@ class Ref {
     uintptr_t word_ = 0;
 };
 
-struct Node {
-    Bits prefixes;                  ///< heap numbers 1 to 255
-    Bits children;                  ///< byte values
-    uint32_t leaves = 0, refs = 0;  ///< prefixes.count(), and with children.count()
+/// The bits fill one cache line; the children come first behind it, since every step takes one.
+struct alignas(64) Node {
+    Bits prefixes;  ///< heap numbers 1 to 255
+    Bits children;  ///< byte values
 
+    uint32_t count() const { return children.count() + prefixes.count(); }
     std::atomic<Ref>* items() { return reinterpret_cast<std::atomic<Ref>*>(this + 1); }
     const std::atomic<Ref>* items() const {
         return reinterpret_cast<const std::atomic<Ref>*>(this + 1);
     }
     Ref item(uint32_t index) const { return items()[index].load(std::memory_order_acquire); }
 
-    std::atomic<Ref>& prefix_slot(uint32_t number) { return items()[prefixes.rank(number)]; }
-    std::atomic<Ref>& child_slot(uint32_t byte) { return items()[leaves + children.rank(byte)]; }
-    Ref prefix(uint32_t number) const { return item(prefixes.rank(number)); }
-    Ref child(uint32_t byte) const { return item(leaves + children.rank(byte)); }
+    uint32_t child_index(uint32_t byte) const { return children.rank(byte); }
+    uint32_t prefix_index(uint32_t number) const {
+        return children.count() + prefixes.rank(number);
+    }
+    std::atomic<Ref>& child_slot(uint32_t byte) { return items()[child_index(byte)]; }
+    std::atomic<Ref>& prefix_slot(uint32_t number) { return items()[prefix_index(number)]; }
+    Ref child(uint32_t byte) const { return item(child_index(byte)); }
+    Ref prefix(uint32_t number) const { return item(prefix_index(number)); }
 };
+static_assert(sizeof(Node) == 64);
 
 Node* make_node(const Bits& prefixes, const Bits& children);
 void free_node(Node* node);

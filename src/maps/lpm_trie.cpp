@@ -107,7 +107,7 @@ void retire_node(Node* node) {
 }
 
 void free_subtree(Node* node) {
-    for (uint32_t i = node->leaves; i < node->refs; ++i)
+    for (uint32_t i = 0; i < node->children.count(); ++i)
         if (const Ref ref = node->item(i); !ref.is_leaf()) free_subtree(ref.node());
     free_node(node);
 }
@@ -128,7 +128,7 @@ Node* join(const Leaf* one, const Leaf* other, uint32_t depth) {
         }
     }
     Node* node = make_node(prefixes, children);
-    if (node->refs == 1) {
+    if (node->count() == 1) {
         Node* below = join(one, other, depth + 1);
         node->items()[0].store(Ref(below), std::memory_order_relaxed);
         return node;
@@ -318,14 +318,14 @@ void LpmTrie::Impl::remove(Way way) {
     Node* old = &way.node();
     Node* left = way.number ? without_prefix(*old, way.number) : without_child(*old, way.byte);
     // A node with one leaf left is that leaf, and so on upwards; the root stays a node.
-    while (way.slots.size() > 1 && left->refs == 1 && left->item(0).is_leaf()) {
+    while (way.slots.size() > 1 && left->count() == 1 && left->item(0).is_leaf()) {
         const Ref last = left->item(0);
         free_node(left);
         way.slots.back()->store(last, std::memory_order_release);
         retire_node(old);
         way.slots.pop_back();
         old = &way.node();
-        if (old->refs != 1 || way.slots.size() == 1) return;
+        if (old->count() != 1 || way.slots.size() == 1) return;
         left = make_node(old->prefixes, old->children);
         left->items()[0].store(last, std::memory_order_relaxed);
     }
