@@ -44,12 +44,13 @@ uint8_t* Dynptr::memory(Execution& x, uint32_t offset, uint32_t length, bool wri
 int64_t Dynptr::read(Execution& x, uint32_t offset, std::span<uint8_t> to, int reg) const {
     if (is_null()) return -EINVAL;
     if (const int error = check(offset, static_cast<uint32_t>(to.size()))) return error;
+    if (to.empty()) return 0;
     const uint8_t* from = memory(x, offset, static_cast<uint32_t>(to.size()), false, reg);
     if (from) {
         std::memmove(to.data(), from, to.size());
         return 0;
     }
-    if (is_packet() && !to.empty()) std::memset(to.data(), 0, to.size());  // it has shrunk
+    if (is_packet()) std::memset(to.data(), 0, to.size());  // it has shrunk
     return -EFAULT;
 }
 
@@ -59,6 +60,7 @@ int64_t Dynptr::write(Execution& x, uint32_t offset, std::span<const uint8_t> fr
     if (const int error = check(offset, static_cast<uint32_t>(from.size()))) return error;
     const uint64_t allowed = type() == Type::Skb ? BPF_F_RECOMPUTE_CSUM | BPF_F_INVALIDATE_HASH : 0;
     if (flags & ~allowed) return -EINVAL;
+    if (from.empty()) return 0;
     uint8_t* to = memory(x, offset, static_cast<uint32_t>(from.size()), true, reg);
     if (!to) return -EFAULT;
     std::memmove(to, from.data(), from.size());

@@ -54,7 +54,7 @@ uint64_t print(Execution& x, uint64_t format, uint64_t format_size,
 std::optional<std::span<const uint64_t>> varargs(std::array<uint64_t, kMaxPrintfArgs>& room,
                                                  uint64_t data, uint64_t size) {
     if (size % 8 || size > sizeof room || (size && !data)) return std::nullopt;
-    std::memcpy(room.data(), reinterpret_cast<const void*>(data), size);
+    if (size) std::memcpy(room.data(), reinterpret_cast<const void*>(data), size);
     return std::span(room.data(), size / 8);
 }
 
