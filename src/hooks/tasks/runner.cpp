@@ -125,6 +125,7 @@ void TaskRunner::handle(const TaskEvent& event, engine::Task& task) {
         statistics_.events++;
     }
     if (object_.timers().armed()) {
+        context.ctx = nullptr;
         context.ctx_size = 0;
         if (auto fault = object_.timers().run_due(*execution_, context))
             report(std::move(*fault), nullptr);
@@ -141,7 +142,9 @@ void TaskRunner::run_prog(Attached& attached, ProgStatistics& statistics, const 
     engine::Outcome outcome = attached.prog->run(*execution_, context);
     statistics.runs++;
     if (!outcome.fault) {
-        statistics.returned[outcome.r0]++;
+        if (statistics.returned.size() < ProgStatistics::kMaxReturned ||
+            statistics.returned.contains(outcome.r0))
+            statistics.returned[outcome.r0]++;
         return;
     }
     attached.stopped = true;

@@ -48,10 +48,13 @@ struct TaskSinks {
 };
 
 struct ProgStatistics {
+    static constexpr size_t kMaxReturned = 256;
+
     std::string name;
     uint64_t runs = 0;
-    std::map<uint64_t, uint64_t> returned = {};  ///< how often which value
-    std::optional<engine::Fault> fault = {};     ///< what stopped it for good
+    /// How often which value, of the first kMaxReturned different ones.
+    std::map<uint64_t, uint64_t> returned = {};
+    std::optional<engine::Fault> fault = {};  ///< what stopped it for good
 };
 
 struct TaskStatistics {
