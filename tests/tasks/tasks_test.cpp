@@ -129,6 +129,13 @@ TEST(Tasks, EveryFormOfASystemCall) {
     EXPECT_THAT(std::vector(story.counts.begin(), story.counts.begin() + 4), Each(7u));
 }
 
+TEST(Tasks, TaskStructsAreReadDirectly) {
+    const Story story = act({"direct", "user_regs"}, {"calls", "7"});
+    EXPECT_EQ(Strings(), story.faults);
+    EXPECT_EQ(story.counts[0], 7u);
+    EXPECT_EQ(story.counts[1], 7u);
+}
+
 TEST(Tasks, KernelFunctionsOfASystemCall) {
     const Story story =
         act({"kprobe_openat", "ksyscall_openat", "kretprobe_openat", "kretsyscall_openat"},
@@ -163,8 +170,9 @@ TEST(Tasks, TimersRunBetweenEvents) {
 
 TEST(Tasks, LostRecordsAreCounted) {
     const Story story = act({"floods"}, {"calls", "13"});
-    EXPECT_EQ(story.statistics.lost, 0u);  // drained after each event
-    EXPECT_EQ(story.statistics.records, story.prog().runs);
+    EXPECT_EQ(story.statistics.records, 4u * 13);
+    EXPECT_EQ(story.statistics.lost, 13u);
+    EXPECT_EQ(story.prog().returned, (std::map<uint64_t, uint64_t>{{1, 13}}));
 }
 
 TEST(Tasks, AFaultStopsTheProgramNotTheCommand) {

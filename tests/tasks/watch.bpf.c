@@ -121,11 +121,14 @@ int opens_perf(struct trace_event_raw_sys_enter *ctx) {
     return bpf_perf_event_output(ctx, &perf, BPF_F_CURRENT_CPU, &record, sizeof(record));
 }
 
-SEC("raw_tp/sys_enter")
+SEC("tp/syscalls/sys_enter_getppid")
 int floods(void *ctx) {
     static char bytes[1000];
+    int i, failed = 0;
 
-    return bpf_ringbuf_output(&paths, bytes, sizeof(bytes), 0) ? 1 : 0;
+    for (i = 0; i < 5; i++) /* four of them fit */
+        failed += bpf_ringbuf_output(&paths, bytes, sizeof(bytes), 0) != 0;
+    return failed;
 }
 
 /* --- getppid (110) in every form --- */
@@ -186,6 +189,23 @@ int BPF_KRETPROBE(kretprobe_openat, int result) {
 SEC("kretsyscall/openat")
 int BPF_KRETPROBE(kretsyscall_openat, int result) {
     if (result == -2) count(7, 1);
+    return 0;
+}
+
+SEC("tp/syscalls/sys_enter_getppid")
+int direct(void *ctx) {
+    struct task_struct *task = bpf_get_current_task_btf();
+
+    if (task->tgid == (int)(bpf_get_current_pid_tgid() >> 32) && task->real_parent->tgid > 0)
+        count(0, 1);
+    return 0;
+}
+
+SEC("tp/syscalls/sys_enter_getppid")
+int user_regs(void *ctx) {
+    struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+
+    if (BPF_CORE_READ(regs, orig_ax) == 110) count(1, 1);
     return 0;
 }
 
