@@ -58,7 +58,10 @@ const HelperProto* embedded_helper(const ProgKind& kind, HelperId helper) {
     const HookKind hook = embedded_hook(kind.type);
     if (row->hooks == Hooks::packet && hook != HookKind::Packet) return nullptr;
     if (row->hooks == Hooks::task && hook != HookKind::Task) return nullptr;
-    const auto access = helper_access(kind, helper);
+    // Programs without a type run here only, on plain memory: they have what socket filters have
+    // but for packets.
+    const bool untyped = kind.type == ProgType::Unspec;
+    const auto access = helper_access(untyped ? ProgKind{ProgType::SocketFilter} : kind, helper);
     return access ? access->proto : nullptr;
 }
 
