@@ -8,6 +8,7 @@
 #include "base/json.hpp"
 #include "base/text.hpp"
 #include "cli/command.hpp"
+#include "cli/compile.hpp"
 #include "cli/input.hpp"
 #include "isa/classic_text.hpp"
 #include "isa/decode.hpp"
@@ -151,7 +152,8 @@ Result<int> dis_classic(ByteView bytes, const Options& options, Context& context
 }
 
 Result<int> dis(const Options& options, Context& context) {
-    const Bytes bytes = SKEP_TRY(read_input(options.file));
+    const Bytes bytes =
+        SKEP_TRY(is_source(options.file) ? compile(options.file) : read_input(options.file));
     if (options.classic > 0) return dis_classic(bytes, options, context);
     if (is_elf(bytes)) return dis_object(bytes, options, context);
     return dis_bytecode(bytes, options, context);

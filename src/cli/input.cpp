@@ -9,6 +9,7 @@
 
 #include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/compile.hpp"
 #include "elf/elf.hpp"
 #include "object/read.hpp"
 #include "platform/embedded.hpp"
@@ -61,7 +62,7 @@ Result<Bytes> read_input(const std::string& path) {
 }
 
 Result<object::ObjectSpec> load_object(const std::string& path) {
-    return parse_object(SKEP_TRY(read_input(path)), path);
+    return parse_object(SKEP_TRY(is_source(path) ? compile(path) : read_input(path)), path);
 }
 
 Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path) {

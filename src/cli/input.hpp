@@ -20,7 +20,7 @@ std::string input_name(const std::string& path);
 
 bool is_elf(ByteView bytes);
 
-/// A compiled object.
+/// A compiled object, or BPF C (NAME.bpf.c), which clang compiles first.
 Result<object::ObjectSpec> load_object(const std::string& path);
 /// The same of what has been read from `path` already.
 Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path);

@@ -16,6 +16,7 @@ namespace skep::cli {
 namespace {
 
 constexpr std::array kCommands = {
+    &kRun,          // on packets and system calls
     &kInspect,      // what is in an object
     &kDis,          // bytes to text
     &kAsm,          // text to bytes

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run.hpp"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+
+#include "base/text.hpp"
+#include "cli/input.hpp"
+#include "platform/embedded.hpp"
+
+namespace skep::cli {
+
+namespace {
+
+using platform::HookKind;
+
+Result<std::vector<size_t>> maps_to_show(const object::ObjectSpec& spec,
+                                         const std::vector<std::string>& names) {
+    std::vector<size_t> indices;
+    std::vector<std::string_view> known;
+    for (const object::MapSpec& map : spec.maps) known.push_back(map.name);
+    for (const std::string& name : names) {
+        const auto found = std::ranges::find(known, name);
+        if (found != known.end()) {
+            indices.push_back(size_t(found - known.begin()));
+            continue;
+        }
+        Error error = {ErrorCode::Usage,
+                       fmt::format("--show-map: object '{}' has no map '{}'", printable(spec.name),
+                                   printable(name)),
+                       printable(fmt::format("it has {}", fmt::join(known, ", "))), 0};
+        if (const auto meant = closest(name, known))
+            error.hint = fmt::format("did you mean '{}'?", *meant);
+        return std::unexpected(std::move(error));
+    }
+    return indices;
+}
+
+/// What to give where no events are given, by what the object's programs wait for.
+Error no_events(const object::ObjectSpec& spec) {
+    Error error = {ErrorCode::Usage, "there are no events to run on",
+                   "--pcap FILE or --interface NAME for packets, -- COMMAND for system calls", 0};
+    for (const object::ProgSpec& prog : spec.progs) switch (platform::embedded_hook(prog.type)) {
+            case HookKind::Packet:
+                error.hint = fmt::format(
+                    "program '{}' is of type {}: give it packets with --pcap FILE or --interface "
+                    "NAME",
+                    printable(prog.name), to_string(prog.type));
+                return error;
+            case HookKind::Task:
+                error.hint = fmt::format("program '{}' waits for {}: give it a command, -- COMMAND",
+                                         printable(prog.name), printable(prog.section));
+                return error;
+            case HookKind::None: break;
+        }
+    return error;
+}
+
+Result<void> check(const RunOptions& options, const Context& context) {
+    const int sources = int(options.pcap.has_value()) + int(options.interface.has_value()) +
+                        int(!context.child.empty());
+    if (sources > 1)
+        return fail(ErrorCode::Usage, "give one of --pcap, --interface and -- COMMAND");
+    if (!context.child.empty() && !options.write.empty())
+        return fail(ErrorCode::Usage, "--write is for packets");
+    if (!context.child.empty() && options.count != 0)
+        return fail(ErrorCode::Usage, "--count is for packets");
+    return {};
+}
+
+Result<int> run(const RunOptions& options, Context& context) {
+    SKEP_TRY(check(options, context));
+    const object::ObjectSpec spec = SKEP_TRY(load_object(options.file));
+    for (const std::string& name : options.progs) SKEP_TRY(find_prog(spec, name));
+    const std::vector<size_t> maps = SKEP_TRY(maps_to_show(spec, options.show_maps));
+    UniqueFd file;
+    if (options.output) {
+        file.reset(open(options.output->c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666));
+        if (!file) return std::unexpected(sys_error(*options.output));
+    }
+    RunOutput output(context.terminal, options.json, file.get());
+    Run run{options, context, spec, output, maps};
+    if (!context.child.empty()) return run_on_tasks(run);
+    if (options.pcap || options.interface) return run_on_packets(run);
+    return std::unexpected(no_events(spec));
+}
+
+Action declare(Arguments& args) {
+    auto options = std::make_shared<RunOptions>();
+    args.operand("FILE", options->file,
+                 "compiled object, or NAME.bpf.c, which clang compiles first");
+    args.option("--prog", "NAME", options->progs,
+                "this program; else the one that fits, or all that wait for system calls");
+    args.option("--pcap", "IN", options->pcap,
+                "packets from a pcap or pcapng file; - is standard input");
+    args.option("-i,--interface", "NAME", options->interface,
+                "packets of an interface, as they come (needs CAP_NET_RAW)");
+    args.option("--count", "N", options->count, "stop after N packets");
+    args.option("--write", "OUT", options->write, "write what passes, as the program has left it");
+    args.option("--show-map", "NAME", options->show_maps, "show this map at the end");
+    args.option("-o,--output", "OUT", options->output,
+                "write events and summary here, not to standard output");
+    args.flag("--json", options->json, "events and summary as JSON, one object a line");
+    args.flag("-v,--verbose", options->verbose, "a line for each packet");
+    return [options](Context& context) { return run(*options, context); };
+}
+
+}  // namespace
+
+const Command kRun = {
+    .name = "run",
+    .summary = "run a program on packets, or on a command's system calls",
+    .description =
+        "Runs programs inside this process, checked, as an ordinary user; the kernel is\n"
+        "not involved. XDP, tc, socket and cgroup_skb programs run on the packets of a\n"
+        "capture or an interface; programs on system calls and on the life of processes\n"
+        "run on COMMAND and all its children. COMMAND keeps its standard streams, and its\n"
+        "exit code becomes that of skep.",
+    .examples =
+        "skep run goodbye_ping.bpf.o --pcap ping.pcap --show-map packets\n"
+        "skep run goodbye_ping.bpf.o --pcap in.pcap --write out.pcap --json\n"
+        "skep run hello.bpf.o -- sh -c 'ls / | head -2'\n"
+        "skep run opens.bpf.c -o events.json --json -- make\n",
+    .takes_child = true,
+    .declare = declare,
+};
+
+}  // namespace skep::cli

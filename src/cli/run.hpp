@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.hpp"
+#include "cli/run_output.hpp"
+
+// The parts of `skep run`, which is a program, events for it, and output. run.cpp reads the options
+// and chooses the kind of events; run_packets.cpp and run_tasks.cpp raise them.
+
+namespace skep::cli {
+
+struct RunOptions {
+    std::string file;
+    std::vector<std::string> progs;
+    std::optional<std::string> pcap;
+    std::optional<std::string> interface;
+    uint64_t count = 0;  ///< 0: all
+    std::string write;
+    std::vector<std::string> show_maps;
+    std::optional<std::string> output;
+    bool json = false;
+    bool verbose = false;
+};
+
+/// What both kinds of runs need.
+struct Run {
+    const RunOptions& options;
+    Context& context;
+    const object::ObjectSpec& spec;
+    RunOutput& output;
+    std::vector<size_t> maps;  ///< to show: indices into spec.maps
+};
+
+/// On the packets of a capture or an interface.
+Result<int> run_on_packets(Run& run);
+
+/// On the system calls and the life of a command's processes. Returns the command's exit code.
+Result<int> run_on_tasks(Run& run);
+
+}  // namespace skep::cli

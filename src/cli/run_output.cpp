@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/run_output.hpp"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/hex.hpp"
+#include "base/json.hpp"
+#include "base/table.hpp"
+#include "base/text.hpp"
+#include "btf/print.hpp"
+#include "cli/map_dump.hpp"
+#include "packet/summary.hpp"
+
+namespace skep::cli {
+
+namespace {
+
+/// The struct that SKEP_EVENT() of bpf/include/skep.h names for this map: a variable that points to
+/// it has the tag "event:MAP".
+std::optional<uint32_t> tagged_event(const btf::Btf& btf, std::string_view map) {
+    const std::string tag = fmt::format("event:{}", map);
+    for (uint32_t id = btf.first_id(); id < btf.type_count(); id++) {
+        const btf::Type decl_tag = btf.type(id);
+        if (decl_tag.kind() != btf::Kind::DeclTag || decl_tag.name() != tag) continue;
+        const btf::Type pointer = btf.resolve(btf.type(decl_tag.ref()).ref());
+        if (pointer.kind() == btf::Kind::Ptr) return btf.resolve(pointer.ref()).id();
+    }
+    return std::nullopt;
+}
+
+/// Without a tag: a struct of the usual name, if it has the size of the record.
+std::optional<uint32_t> usual_event(const btf::Btf& btf, std::string_view map, size_t size) {
+    const std::string_view singular = map.ends_with('s') ? map.substr(0, map.size() - 1) : map;
+    for (const std::string& name : {fmt::format("{}", singular), fmt::format("{}_event", singular),
+                                    std::string("event"), std::string("event_t")})
+        if (const auto type = btf.find(name, btf::Kind::Struct); type && type->size() == size)
+            return type->id();
+    return std::nullopt;
+}
+
+/// "pid=812 comm=\"cat\""
+std::string fields_text(const btf::Btf& btf, uint32_t id, ByteView bytes) {
+    const btf::Type type = btf.type(id);
+    if (type.kind() != btf::Kind::Struct) return btf::print_c(btf, id, bytes);
+    std::string out;
+    for (const btf::Member member : type.members()) {
+        const auto size = btf.size_of(member.type);
+        const auto field = size ? slice(bytes, member.bit_offset / 8, *size) : std::nullopt;
+        if (member.name.empty() || member.bitfield_size != 0 || !field)
+            return btf::print_c(btf, id, bytes);
+        if (!out.empty()) out += ' ';
+        out += fmt::format("{}={}", member.name, btf::print_c(btf, member.type, *field));
+    }
+    return out;
+}
+
+}  // namespace
+
+void RunOutput::put(std::string_view text) {
+    if (!result_) return;
+    result_ = fd_ < 0 ? terminal_.print(text) : write_fd(fd_, bytes_of(text), "output");
+}
+
+void RunOutput::printk(std::string_view line) {
+    if (!json_) return put(fmt::format("{}\n", line));
+    JsonWriter json;
+    json.begin_object().key("printk").value(line).end_object();
+    put(json.text() + '\n');
+}
+
+const std::optional<uint32_t>& RunOutput::event_type(const object::ObjectSpec& spec,
+                                                     std::string_view map, size_t size) {
+    if (const auto known = event_types_.find(map); known != event_types_.end())
+        return known->second;
+    std::optional<uint32_t> type;
+    if (spec.btf) {
+        type = tagged_event(*spec.btf, map);
+        if (!type) type = usual_event(*spec.btf, map, size);
+    }
+    return event_types_.emplace(map, type).first->second;
+}
+
+void RunOutput::record(const object::ObjectSpec& spec, std::string_view map, ByteView bytes) {
+    const std::optional<uint32_t>& type = event_type(spec, map, bytes.size());
+    if (!json_)
+        return put(fmt::format("{}: {}\n", printable(map),
+                               type ? fields_text(*spec.btf, *type, bytes) : to_hex(bytes)));
+    JsonWriter json;
+    json.begin_object().key("map").value(map).key("event");
+    if (type)
+        btf::print_json(*spec.btf, *type, bytes, json);
+    else
+        json.value(to_hex(bytes));
+    put(json.end_object().text() + '\n');
+}
+
+void RunOutput::packet(const hooks::PacketEvent& event) {
+    const std::string about = packet::summary(event.packet.link_type, event.packet.data);
+    std::string verdict(event.verdict);
+    if (!event.result.ran())
+        verdict = fmt::format("not run: {}", hooks::to_string(event.result.skipped));
+    else if (event.result.outcome.fault)
+        verdict = "fault";
+    if (!json_) return put(fmt::format("{:>5}  {:<10} {}\n", event.number, verdict, about));
+    JsonWriter json;
+    json.begin_object().key("packet").value(event.number).key("verdict").value(verdict);
+    json.key("time_ns").value(event.packet.time_ns).key("length").value(event.packet.length);
+    put(json.key("about").value(about).end_object().text() + '\n');
+}
+
+void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
+                        const std::vector<size_t>& maps) {
+    if (json_) {
+        JsonWriter json;
+        json.begin_object().key("summary").begin_object();
+        json.key("prog").value(summary.prog).key("type").value(summary.type);
+        json.key("events").value(summary.events).key("verdicts").begin_object();
+        for (const auto& [name, count] : summary.verdicts) json.key(name).value(count);
+        json.end_object().key("maps").begin_object();
+        for (size_t i = 0; i < object.maps().size(); i++) {
+            json.key(object.spec().maps[i].name);
+            map_json(object, i, json);
+        }
+        json.end_object().key("faults").value(summary.faults).key("lost").value(summary.lost);
+        json.key("ns_per_event").value(summary.ns_per_event);
+        return put(json.end_object().end_object().text() + '\n');
+    }
+    Table table({"VERDICT", ">PACKETS"});
+    for (const auto& [name, count] : summary.verdicts) table.row({name, fmt::to_string(count)});
+    std::string out = table.empty() ? "" : table.to_string();
+    for (const size_t index : maps) {
+        if (!out.empty()) out += '\n';
+        out += map_text(object, index);
+    }
+    if (!out.empty()) put(out);
+}
+
+}  // namespace skep::cli
