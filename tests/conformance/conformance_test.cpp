@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// The public bpf_conformance suite through skep-conformance, as its own runner drives it. Its cases
+// are not ours to publish: the test reads them, assembled, from conformance.tsv in $SKEP_TESTDATA
+// or in shared/testdata beside the checkout, and skips where that is not there.
+#include <gtest/gtest.h>
+#include <stdio.h>
+
+#include <cstdlib>
+#include <vector>
+
+#include "base/file.hpp"
+#include "base/testing.hpp"
+#include "base/text.hpp"
+
+namespace skep {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Case {
+    std::string name, memory, program;
+    uint64_t r0;
+};
+
+std::optional<fs::path> find_cases() {
+    std::vector<fs::path> places;
+    if (const char* path = std::getenv("SKEP_TESTDATA")) places.emplace_back(path);
+    const fs::path source = fs::absolute(testing::source_dir());
+    places.push_back(source.parent_path() / "shared/testdata");
+    places.push_back(source.parent_path().parent_path() / "shared/testdata");
+    for (const fs::path& place : places)
+        if (fs::exists(place / "conformance.tsv")) return place / "conformance.tsv";
+    return std::nullopt;
+}
+
+std::vector<Case> read_cases(const fs::path& path) {
+    std::vector<Case> cases;
+    const auto bytes = read_file(path.string());
+    EXPECT_TRUE(bytes);
+    if (!bytes) return cases;
+    const std::string_view text(reinterpret_cast<const char*>(bytes->data()), bytes->size());
+    for (const std::string_view line : split(text, '\n')) {
+        if (line.empty() || line.starts_with('#')) continue;
+        const auto fields = split(line, '\t');
+        EXPECT_EQ(fields.size(), 4u) << line;
+        if (fields.size() != 4) continue;
+        const auto r0 = parse_uint(fields[3]);
+        EXPECT_TRUE(r0) << line;
+        cases.push_back({std::string(fields[0]), std::string(fields[1]), std::string(fields[2]),
+                         r0.value_or(0)});
+    }
+    return cases;
+}
+
+/// What the plugin prints for a case; what it says on stderr where it fails.
+std::string run_plugin(const Case& one, const testing::ScratchDir& scratch) {
+    const std::string program = scratch.file("program");
+    EXPECT_TRUE(write_file(program, bytes_of(std::string_view(one.program))));
+    const std::string command =
+        fmt::format("timeout 60 {} '{}' < {} 2>&1",
+                    (testing::binary_dir() / "skep-conformance").string(), one.memory, program);
+    FILE* pipe = popen(command.c_str(), "r");
+    std::string out;
+    char buffer[4096];
+    while (const size_t n = fread(buffer, 1, sizeof buffer, pipe)) out.append(buffer, n);
+    const int status = pclose(pipe);
+    return status == 0 ? out : fmt::format("exit status {}: {}", status, out);
+}
+
+TEST(Conformance, EveryCaseOfTheSuite) {
+    const auto path = find_cases();
+    if (!path) SKEP_SKIP("conformance: no conformance.tsv in $SKEP_TESTDATA or ../shared/testdata");
+    const std::vector<Case> cases = read_cases(*path);
+    EXPECT_EQ(cases.size(), 313u);
+    const testing::ScratchDir scratch;
+    size_t passed = 0;
+    for (const Case& one : cases) {
+        const std::string printed = run_plugin(one, scratch);
+        const std::string expected = fmt::format("{:x}\n", one.r0);
+        EXPECT_EQ(printed, expected) << one.name;
+        passed += printed == expected;
+    }
+    fmt::print("conformance: {} of {} cases\n", passed, cases.size());
+}
+
+}  // namespace
+}  // namespace skep
