@@ -41,10 +41,14 @@ struct Scalar {
 
     /// Bounds from bits, each bound from the others, bits from bounds (reg_bounds_sync).
     void sync();
-    /// Only the 32 low bits remain, as zero-extending 32-bit operations leave them.
+    /// Only the 32 low bits remain, as 32-bit operations leave them. The 32-bit bounds must be
+    /// right already; the caller syncs (zext_32_to_64).
     void zero_extend();
-    /// assign 32-bit bounds into 64-bit ones after a 32-bit operation, and sync (zext_32_to_64).
-    void from_subreg();
+    /// Only the lowest `bytes` bytes remain (coerce_reg_to_size).
+    void truncate(uint8_t bytes);
+    /// The lowest 1, 2 or 4 bytes with their sign: of the whole, or of the 32-bit half.
+    void sign_extend(uint8_t bytes);
+    void sign_extend32(uint8_t bytes);
     /// No value can be inside: the state cannot happen, or a bug.
     bool is_contradiction() const;
     bool contains(uint64_t value) const;
@@ -59,6 +63,8 @@ struct Scalar {
     void bits_from_bounds();
 };
 
+/// The bounds of `inner` are inside those of `outer` (range_within).
+bool range_in(const Scalar& outer, const Scalar& inner);
 /// Every value of `inner` is one of `outer`, by each of the bounds and the bits.
 bool scalar_in(const Scalar& outer, const Scalar& inner);
 
