@@ -53,7 +53,9 @@ struct InsnAux {
     bool force_checkpoint = false;  ///< states are kept each time (iterators, may_goto, callbacks)
     bool jmp_point = false;         ///< reached by a jump: history keeps it
     bool calls_callback = false;
+    bool is_iter_next = false;
     bool seen = false;
+    bool checked_fields = false;
     bool nospec = false;         ///< unprivileged: a speculation barrier is put before it
     bool nospec_result = false;  ///< ... after it
     bool fastcall_pattern = false;
@@ -103,6 +105,7 @@ struct SubprogInfo {
     bool might_goto = false;
     uint8_t arg_count = 0;
     std::array<ArgInfo, 5> args{};
+    std::vector<uint32_t> postorder;  ///< its reachable instructions, successors first
 };
 
 /// Why the program is refused.
@@ -112,7 +115,17 @@ struct Refusal {
     uint32_t insn = 0;
 };
 
-class Explorer;  // explore.hpp: states that wait, states that are kept
+/// What has changed between kernels that share everything else.
+struct KernelRules {
+    bool tracks_neg = true;          ///< bounds of -x (6.17)
+    bool forks_masks = true;         ///< two paths for a mask of all ones or none
+    bool links_sums = true;          ///< r1 = r2; r1 += 10 stay linked (6.12)
+    bool private_stacks = true;      ///< large frames of tracing programs (6.13)
+    bool legacy_arithmetic = false;  ///< bounds of *, +, - as before 6.14
+};
+
+class StackLiveness;  // liveness.hpp
+class Explorer;       // explore.hpp: states that wait, states that are kept
 
 class Analysis {
   public:
@@ -141,7 +154,8 @@ class Analysis {
     std::vector<InsnAux> aux;                    ///< one a slot
     std::vector<SubprogInfo> subprogs;           ///< ascending by start
     std::vector<std::unique_ptr<MapInfo>> maps;  ///< as ObjectSpec::maps
-    int32_t exception_callback = -1;             ///< subprog, or -1
+    std::vector<std::unique_ptr<MapInfo>> inner_maps;
+    int32_t exception_callback = -1;  ///< subprog, or -1
 
     MemoryUse memory;
     Pool<FuncState> frames{memory};
@@ -152,11 +166,17 @@ class Analysis {
     uint32_t insn_index = 0;
     uint32_t prev_insn_index = 0;
     uint32_t id_gen = 0;
+    bool history_open = false;  ///< the current instruction has a history entry
     bool seen_direct_write = false;
+    bool explore_alu_limits = false;  ///< unprivileged: numbers must be compared exactly
+    KernelRules rules;
+    const MapInfo* arena = nullptr;
     bool changes_pkt_data = false;
     uint64_t insn_processed = 0;
     std::set<uint32_t> used_helpers, used_kfuncs, used_maps;
     std::unique_ptr<Explorer> explorer;
+    std::unique_ptr<StackLiveness> liveness;
+    Facts facts;
     std::shared_ptr<void> call_data;  ///< whatever calls.hpp keeps for the run
 
     // Refusals.
@@ -171,10 +191,26 @@ class Analysis {
     // The log in the kernel's form (log.cpp); nothing happens where it is not wanted.
     bool logging = false;
     std::string log_text;
+    bool log_fresh = true;  ///< the last line is no instruction
     template <typename... Args>
     void log(fmt::format_string<Args...> format, Args&&... args) {
         if (logging)
             fmt::format_to(std::back_inserter(log_text), format, std::forward<Args>(args)...);
+    }
+
+    /// What the lddw at `index` refers to (InsnAux::map).
+    bool resolve_wide(uint32_t index);
+
+    /// What the log prints next: registers and slots that this instruction changed.
+    uint16_t scratched_regs = 0;
+    uint64_t scratched_slots = 0;
+    void scratch_all() {
+        scratched_regs = UINT16_MAX;
+        scratched_slots = UINT64_MAX;
+    }
+    void scratch_reg(int regno) { scratched_regs |= uint16_t(1 << regno); }
+    void scratch_slot(uint32_t frame, int slot) {
+        if (frame == state->curframe) scratched_slots |= uint64_t{1} << slot;
     }
 
     // Short ways to what checks ask all the time.
@@ -197,6 +233,13 @@ class Analysis {
     bool check_reg_write(int regno, bool mark_unknown = true);
     void mark_reg_unknown(int regno);
     void mark_reg_not_init(int regno);
+    void mark_reg_zero(int regno);
+    /// The value is about to be copied: gives it an id, so that copies are refined together.
+    void link_before_copy(RegState& reg);
+    /// It must not be shown: a pointer, unless the loader may see addresses.
+    bool is_pointer_value(const RegState& reg) const {
+        return !allow_ptr_leaks && reg.type != kScalar;
+    }
     /// r1 to r5 after a call (r0 too).
     void clear_caller_saved();
     /// Scalars that pruning must compare exactly are found by tracking back (precision.cpp).
@@ -232,9 +275,14 @@ class Analysis {
     bool check_ptr_alignment(const RegState& reg, int off, int size, bool strict_once);
     /// The frame whose stack a kPtrToStack points into.
     FuncState& stack_owner(const RegState& reg);
-    void mark_stack_slots_scratched(FuncState& frame, int slot, int count);
+    /// Slots of frames that the current instruction reads (or may read), and surely writes whole:
+    /// what is not read later need not be compared (liveness.hpp).
+    void mark_stack_read(uint32_t frame, int slot);
+    void mark_stack_write(uint32_t frame, int slot);
     /// Makes the stack of that frame at least `bytes` deep.
-    bool grow_stack(FuncState& frame, int bytes);
+    void grow_stack(uint32_t frame, int bytes);
+    /// The whole access is inside the stack, which grows to hold it.
+    bool check_stack_bounds(int regno, int off, int size, AccessType type);
 
     // Exploration.
     /// Another path, which starts at `insn` with a copy of the current state; null (refused) where

@@ -60,6 +60,12 @@ Scalar Scalar::unknown() {
     return result;
 }
 
+void Scalar::set_low_constant(uint32_t value) {
+    bits = tnum_const_subreg(bits, value);
+    s32_min = s32_max = int32_t(value);
+    u32_min = u32_max = value;
+}
+
 void Scalar::set_unbounded() {
     set_unbounded64();
     set_unbounded32();

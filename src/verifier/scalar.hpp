@@ -34,6 +34,8 @@ struct Scalar {
     bool is_zero() const { return bits == Tnum{}; }
 
     void set_constant(uint64_t value) { *this = constant(value); }
+    /// Only the low 32 bits become known (the 64-bit bounds are for sync()).
+    void set_low_constant(uint32_t value);
     void set_unknown() { *this = unknown(); }
     void set_unbounded();    ///< all bounds open, bits kept
     void set_unbounded32();  ///< the 32-bit bounds only

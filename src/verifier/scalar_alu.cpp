@@ -133,12 +133,6 @@ void bit_bounds(uint8_t operation, V dst, V src, Tnum result) {
     dst.signed_from_unsigned();
 }
 
-void set_low_constant(Scalar& dst, uint32_t value) {
-    dst.bits = tnum_const_subreg(dst.bits, value);
-    dst.s32_min = dst.s32_max = int32_t(value);
-    dst.u32_min = dst.u32_max = value;
-}
-
 void bit_operation(uint8_t operation, Scalar& dst, Scalar src) {
     const bool known32 = src.is_constant32() && dst.is_constant32();
     const bool known64 = src.is_constant() && dst.is_constant();
@@ -150,7 +144,7 @@ void bit_operation(uint8_t operation, Scalar& dst, Scalar src) {
         return;
     }
     if (known32)
-        set_low_constant(dst, uint32_t(dst.bits.value));
+        dst.set_low_constant(uint32_t(dst.bits.value));
     else
         bit_bounds(operation, view32(dst), view32(src), tnum_subreg(dst.bits));
     bit_bounds(operation, view64(dst), view64(src), dst.bits);
@@ -247,6 +241,13 @@ void multiply(Scalar& dst, Scalar src, bool legacy) {
 }
 
 }  // namespace
+
+void scalar_add_no_sync(Scalar& dst, const Scalar& src) {
+    Scalar operand = src;
+    add_bounds(view32(dst), view32(operand), false);
+    add_bounds(view64(dst), view64(operand), false);
+    dst.bits = tnum_add(dst.bits, src.bits);
+}
 
 bool scalar_alu_is_tracked(uint8_t operation, bool is_32bit, const Scalar& src) {
     switch (operation) {

@@ -19,4 +19,7 @@ void scalar_alu(uint8_t operation, bool is_32bit, Scalar& dst, const Scalar& src
 /// Whether anything can be known of the result: shifts need a constant within the width.
 bool scalar_alu_is_tracked(uint8_t operation, bool is_32bit, const Scalar& src);
 
+/// dst += src, without telling the parts of the result from each other.
+void scalar_add_no_sync(Scalar& dst, const Scalar& src);
+
 }  // namespace skep::verifier

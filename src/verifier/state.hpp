@@ -106,7 +106,8 @@ enum class SlotType : uint8_t {
 
 /// 8 bytes of stack. Of spills, dynptrs, iterators and irq flags there is also a register state.
 struct StackSlot {
-    std::array<SlotType, kSlotBytes> bytes{};  ///< [i] is the byte at slot address + i
+    /// [i] is the byte at fp - 8 * index - 1 - i: the last one has the lowest address.
+    std::array<SlotType, kSlotBytes> bytes{};
     Cow<RegState> spilled;
 
     /// The kernel's slot_type[7]: that of a slot which is used as a whole.
@@ -116,6 +117,10 @@ struct StackSlot {
     bool is_special() const {
         return whole() == SlotType::Dynptr || whole() == SlotType::Iter ||
                whole() == SlotType::IrqFlag;
+    }
+    /// A number that was stored in all 8 bytes.
+    bool is_spilled_scalar64() const {
+        return bytes[0] == SlotType::Spill && spilled->type == kScalar;
     }
     bool is_invalid() const {
         for (const SlotType byte : bytes)

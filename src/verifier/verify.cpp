@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verifier/verify.hpp"
+
+#include "verifier/calls.hpp"
+#include "verifier/cfg.hpp"
+#include "verifier/explore.hpp"
+#include "verifier/facts.hpp"
+#include "verifier/log.hpp"
+
+namespace skep::verifier {
+namespace {
+
+Result<void> check_spec(const object::ObjectSpec& object, const object::ProgSpec& prog) {
+    for (const object::Reference& reference : prog.references) {
+        using Kind = object::Reference::Kind;
+        if (reference.insn >= prog.insns.size())
+            return malformed("program {}: a reference is beyond its end", prog.name);
+        const bool to_map = reference.kind == Kind::Map || reference.kind == Kind::MapValue;
+        if (reference.index >= (to_map ? object.maps.size() : object.externs.size()))
+            return malformed("program {}: insn {} refers to what does not exist", prog.name,
+                             reference.insn);
+    }
+    return {};
+}
+
+/// The steps in the kernel's order, which decides which refusal comes first.
+bool check(Analysis& a, uint32_t& stack_depth) {
+    if (!a.insns.empty() && !find_subprogs(a)) return false;
+    if (!a.insns.empty() && !check_subprogs(a)) return false;
+    if (!check_instructions(a)) return false;
+    if (!check_cfg(a)) return false;
+    compute_postorder(a);
+    compute_loops(a);
+    compute_live_registers(a);
+    a.insn_index = 0;
+    if (!check_program_kind(a)) return false;
+    return a.explorer->run() && check_max_stack_depth(a, stack_depth);
+}
+
+}  // namespace
+
+Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec& prog,
+                       const platform::Platform& platform, const Options& options) {
+    SKEP_TRY(check_spec(object, prog));
+    Analysis a(object, prog, platform, options);
+    Verdict verdict;
+    verdict.accepted = check(a, verdict.stack_depth);
+    if (!verdict.accepted) {
+        verdict.reason = std::move(a.refusal.reason);
+        verdict.rule = a.refusal.rule;
+        verdict.insn = a.refusal.insn;
+        a.log("{}\n", verdict.reason);
+    }
+    const Explorer& explorer = *a.explorer;
+    if (a.logging)
+        log_summary(a, explorer.max_states_per_insn, explorer.total_states, explorer.peak_states);
+    verdict.log = std::move(a.log_text);
+    verdict.insns_visited = a.insn_processed;
+    verdict.total_states = explorer.total_states;
+    verdict.peak_states = explorer.peak_states;
+    verdict.max_states_per_insn = explorer.max_states_per_insn;
+    verdict.longest_path = explorer.longest_path;
+    verdict.peak_bytes = a.memory.bytes;
+    verdict.helpers.assign(a.used_helpers.begin(), a.used_helpers.end());
+    verdict.kfuncs.assign(a.used_kfuncs.begin(), a.used_kfuncs.end());
+    verdict.maps.assign(a.used_maps.begin(), a.used_maps.end());
+    if (options.facts || options.register_facts) finish_facts(a, verdict.facts);
+    return verdict;
+}
+
+}  // namespace skep::verifier

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verifier/verify.hpp"
+
+#include <gtest/gtest.h>
+
+#include "verifier/verify_testing.hpp"
+
+// Programs that are accepted and twins that are refused, at least one for each rule.
+
+namespace skep::verifier {
+namespace {
+
+TEST(Verify, ReturnsANumber) {
+    accepts("r0 = 0; exit");
+    refuses("R0 !read_ok", "exit");
+    refuses("R2 !read_ok", "r0 = r2; exit");
+}
+
+TEST(Verify, Structure) {
+    refuses("unreachable insn 1", "goto +1\nr0 = 1\nr0 = 0\nexit");
+    refuses("last insn is not an exit or jmp", "r0 = 0");
+    refuses("jump out of range", "r0 = 0\nif r0 == 0 goto +5\nexit");
+    refuses("program is too large", "");
+}
+
+TEST(Verify, StackMustBeWrittenBeforeItIsRead) {
+    Options unprivileged;
+    unprivileged.privileged = false;
+    accepts("*(u64 *)(r10 - 8) = 1\nr0 = *(u64 *)(r10 - 8)\nexit");
+    refuses("invalid read from stack", "r0 = *(u64 *)(r10 - 8)\nexit", ProgType::SocketFilter,
+            unprivileged);
+    refuses("invalid write to stack R10 off=0", "*(u64 *)(r10 + 0) = 1\nr0 = 0\nexit");
+    refuses("invalid write to stack R10 off=-520", "*(u64 *)(r10 - 520) = 1\nr0 = 0\nexit");
+    refuses("misaligned stack access", "*(u64 *)(r10 - 12) = 1\nr0 = 0\nexit");
+}
+
+TEST(Verify, SpilledPointersStayPointers) {
+    accepts("*(u64 *)(r10 - 8) = r1\nr2 = *(u64 *)(r10 - 8)\nr0 = *(u32 *)(r2 + 0)\nexit");
+    refuses("invalid size of register fill", "*(u64 *)(r10 - 8) = r1\nr0 = *(u32 *)(r10 - 8)\nexit");
+    refuses("invalid mem access 'scalar'",
+            "*(u64 *)(r10 - 8) = r1\n*(u8 *)(r10 - 8) = 0\nr2 = *(u64 *)(r10 - 8)\n"
+            "r0 = *(u32 *)(r2 + 0)\nexit");
+}
+
+constexpr std::string_view kLookup = R"(
+    *(u32 *)(r10 - 4) = 0
+    r2 = r10
+    r2 += -4
+    ld_pseudo r1, 0x1, 0x1
+    call bpf_map_lookup_elem
+)";
+
+std::string with_lookup(std::string_view rest) {
+    return std::string(kLookup) + std::string(rest);
+}
+
+TEST(Verify, MapValues) {
+    accepts(with_lookup("if r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 40)\nr0 = 0\nexit"));
+    refuses("map_value_or_null", with_lookup("r0 = *(u64 *)(r0 + 0)\nr0 = 0\nexit"));
+    refuses("invalid access to map value, value_size=48 off=44 size=8",
+            with_lookup("if r0 == 0 goto +1\nr0 = *(u64 *)(r0 + 44)\nr0 = 0\nexit"));
+    accepts(with_lookup(R"(
+        if r0 == 0 goto out
+        r1 = *(u32 *)(r0 + 0)
+        r1 &= 31
+        r0 += r1
+        r0 = *(u64 *)(r0 + 8)
+    out:
+        r0 = 0
+        exit)"));
+    refuses("R0 max value is outside of the allowed memory range", with_lookup(R"(
+        if r0 == 0 goto out
+        r1 = *(u32 *)(r0 + 0)
+        r1 &= 63
+        r0 += r1
+        r0 = *(u64 *)(r0 + 0)
+    out:
+        r0 = 0
+        exit)"));
+    refuses("R0 pointer arithmetic on map_value_or_null prohibited, null-check it first",
+            with_lookup("r0 += 8\nr0 = 0\nexit"));
+    refuses("write into map forbidden",
+            "ld_pseudo r1, 0x2, 0x2\n*(u32 *)(r1 + 0) = 1\nr0 = 0\nexit");
+}
+
+TEST(Verify, ConstantsOfReadOnlyDataDecideBranches) {
+    const Verdict verdict = verdict_of(R"(
+        ld_pseudo r1, 0x2, 0x2
+        r2 = *(u32 *)(r1 + 0)
+        if r2 == 3 goto out
+        r0 = *(u64 *)(r2 + 0)
+    out:
+        r0 = 0
+        exit)");
+    EXPECT_TRUE(verdict.accepted) << verdict.log;
+}
+
+TEST(Verify, Packets) {
+    constexpr std::string_view kStart = R"(
+        r2 = *(u32 *)(r1 + 0)
+        r3 = *(u32 *)(r1 + 4)
+        r4 = r2
+        r4 += 14
+    )";
+    const auto xdp = [&](std::string_view rest) { return std::string(kStart) + std::string(rest); };
+    accepts(xdp("if r4 > r3 goto +1\nr0 = *(u8 *)(r2 + 13)\nr0 = 2\nexit"), ProgType::Xdp);
+    accepts(xdp("if r3 >= r4 goto +2\nr0 = 1\nexit\nr0 = *(u8 *)(r2 + 13)\nr0 = 2\nexit"),
+            ProgType::Xdp);
+    refuses("invalid access to packet, off=14 size=1, R2(id=0,off=14,r=14)",
+            xdp("if r4 > r3 goto +1\nr0 = *(u8 *)(r2 + 14)\nr0 = 2\nexit"), ProgType::Xdp);
+    refuses("invalid access to packet", xdp("r0 = *(u8 *)(r2 + 0)\nr0 = 2\nexit"), ProgType::Xdp);
+    refuses("invalid access to packet",
+            xdp("if r4 > r3 goto +2\nr0 = 0\nexit\nr0 = *(u8 *)(r2 + 0)\nexit"), ProgType::Xdp);
+}
+
+TEST(Verify, Context) {
+    accepts("r0 = *(u32 *)(r1 + 0)\nexit");
+    refuses("invalid bpf_context access off=1000 size=4", "r0 = *(u32 *)(r1 + 1000)\nexit");
+    refuses("dereference of modified ctx ptr", "r1 += 4\nr0 = *(u32 *)(r1 + 0)\nexit");
+}
+
+TEST(Verify, PointersAreNoNumbers) {
+    refuses("R1 pointer += pointer prohibited", "r1 += r10\nr0 = 0\nexit");
+    refuses("R1 32-bit pointer arithmetic prohibited", "w1 += 4\nr0 = 0\nexit");
+    refuses("R1 pointer arithmetic with *= operator prohibited", "r1 *= 4\nr0 = 0\nexit");
+    Options unprivileged;
+    unprivileged.privileged = false;
+    refuses("R0 leaks addr as return value", "r0 = r10\nexit", ProgType::SocketFilter, unprivileged);
+    accepts("r0 = r10\nexit");
+}
+
+TEST(Verify, Loops) {
+    accepts("r0 = 0\nagain:\nr0 += 1\nif r0 < 100 goto again\nexit");
+    refuses("infinite loop detected", "r0 = 0\nagain:\ngoto again");
+    refuses("infinite loop detected", "r0 = 0\nagain:\nr1 = 0\nif r1 == 0 goto again\nexit");
+    Options unprivileged;
+    unprivileged.privileged = false;
+    refuses("back-edge from insn", "r0 = 0\nagain:\nr0 += 1\nif r0 < 10 goto again\nexit",
+            ProgType::SocketFilter, unprivileged);
+    Options few;
+    few.max_insns = 1000;
+    refuses("BPF program is too large. Processed 1001 insn",
+            "r0 = 0\nagain:\nr0 += 1\nif r0 < 1000000 goto again\nexit", ProgType::SocketFilter, few);
+}
+
+TEST(Verify, Functions) {
+    accepts("call double\nexit\ndouble:\nr0 = 4\nr0 += r0\nexit");
+    refuses("R6 !read_ok", "r6 = 1\ncall f\nexit\nf:\nr0 = r6\nexit");
+    refuses("cannot return stack pointer to the caller", "call f\nexit\nf:\nr0 = r10\nexit");
+    accepts("r1 = r10\nr1 += -8\ncall f\nr0 = *(u64 *)(r10 - 8)\nexit\nf:\n*(u64 *)(r1 + 0) = 1\n"
+            "r0 = 0\nexit");
+    refuses("the call stack of 9 frames is too deep", "call f\nexit\nf:\ncall f\nexit");
+    refuses("combined stack size of 2 calls is 528. Too large",
+            "*(u64 *)(r10 - 8) = 0\ncall f\nexit\nf:\n*(u64 *)(r10 - 512) = 0\nr0 = 0\nexit");
+}
+
+TEST(Verify, Arithmetic) {
+    refuses("div by zero", "r0 = 1\nr0 /= 0\nexit");
+    refuses("invalid shift 64", "r0 = 1\nr0 <<= 64\nexit");
+}
+
+TEST(Verify, MayGotoEnds) {
+    accepts("r0 = 0\nagain:\nmay_goto out\nr0 += 1\ngoto again\nout:\nr0 = 0\nexit");
+}
+
+}  // namespace
+}  // namespace skep::verifier
