@@ -35,6 +35,7 @@ struct Options {
     bool strict_alignment = false;  ///< BPF_F_STRICT_ALIGNMENT
     bool test_state_freq = false;   ///< BPF_F_TEST_STATE_FREQ
     bool reg_invariants = false;    ///< BPF_F_TEST_REG_INVARIANTS
+    bool path = false;              ///< fill Verdict::path: a refused program is run once more
     bool log = false;               ///< fill Verdict::log
     bool facts = false;             ///< fill Verdict::facts
     bool register_facts = false;    ///< fill Facts::registers too (costs time)
