@@ -14,6 +14,8 @@ namespace {
 KernelRules rules_of(platform::KernelVersion version) {
     using platform::KernelVersion;
     KernelRules rules;
+    rules.uninit_stack = version >= KernelVersion("6.3");
+    rules.refines_pairs = version >= KernelVersion("6.8");
     rules.tracks_neg = version >= KernelVersion("6.17");
     rules.links_sums = version >= KernelVersion("6.12");
     rules.private_stacks = version >= KernelVersion("6.13");
@@ -42,6 +44,7 @@ Analysis::Analysis(const object::ObjectSpec& the_object, const object::ProgSpec&
       aux(the_prog.insns.size()) {
     logging = options.log;
     rules = rules_of(platform.version);
+    allow_uninit_stack &= rules.uninit_stack;
     if (options.facts || options.register_facts) facts.insns.resize(insns.size());
     if (options.register_facts) facts.registers.resize(insns.size() * kRegs);
     for (uint32_t i = 0; i < object.maps.size(); ++i) {

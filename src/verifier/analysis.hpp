@@ -117,6 +117,8 @@ struct Refusal {
 
 /// What has changed between kernels that share everything else.
 struct KernelRules {
+    bool uninit_stack = true;        ///< privileged programs may read what was never written (6.3)
+    bool refines_pairs = true;       ///< comparisons of two numbers that are not constant (6.8)
     bool tracks_neg = true;          ///< bounds of -x (6.17)
     bool forks_masks = true;         ///< two paths for a mask of all ones or none
     bool links_sums = true;          ///< r1 = r2; r1 += 10 stay linked (6.12)
@@ -124,6 +126,7 @@ struct KernelRules {
     bool legacy_arithmetic = false;  ///< bounds of *, +, - as before 6.14
 };
 
+class Trace;          // trace.hpp
 class StackLiveness;  // liveness.hpp
 class Explorer;       // explore.hpp: states that wait, states that are kept
 
@@ -146,7 +149,7 @@ class Analysis {
     // What the loader may do.
     const bool privileged;
     const bool allow_ptr_leaks;
-    const bool allow_uninit_stack;
+    bool allow_uninit_stack;
     const bool bypass_spec_v1;
     const bool bypass_spec_v4;
     const bool strict_alignment;
@@ -176,6 +179,7 @@ class Analysis {
     std::set<uint32_t> used_helpers, used_kfuncs, used_maps;
     std::unique_ptr<Explorer> explorer;
     std::unique_ptr<StackLiveness> liveness;
+    Trace* trace = nullptr;  ///< the path so far, where a refusal is to be explained
     Facts facts;
     std::shared_ptr<void> call_data;  ///< whatever calls.hpp keeps for the run
 

@@ -175,6 +175,9 @@ bool refine_both(Analysis& a, const Insn& insn, VerifierState& jumped) {
     RegState& jumped_src = from_register ? jumped.reg_mut(insn.src) : other_constant;
     if (dst.type != kScalar || src.type != kScalar) return true;
     if (&dst == &src) return true;  // nothing is learnt from x OP x
+    if (!a.rules.refines_pairs && !src.value.is_constant() && !dst.value.is_constant() &&
+        insn.operation() != isa::kJeq && insn.operation() != isa::kJne)
+        return true;
     refine_not(insn.operation(), is_32bit, dst.value, src.value);
     refine(insn.operation(), is_32bit, jumped_dst.value, jumped_src.value);
     return check_bounds_sanity(a, jumped_dst, "true_reg1") &&

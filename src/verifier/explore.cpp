@@ -10,6 +10,7 @@
 #include "verifier/facts.hpp"
 #include "verifier/liveness.hpp"
 #include "verifier/log.hpp"
+#include "verifier/trace.hpp"
 
 namespace skep::verifier {
 
@@ -48,6 +49,7 @@ VerifierState* Explorer::push(uint32_t insn, uint32_t prev_insn, bool speculativ
     waiting.state.speculative |= speculative;
     waiting.insn = insn;
     waiting.prev_insn = prev_insn;
+    waiting.trace_length = a_.trace ? a_.trace->size() : 0;
     if (waiting.state.parent) ++waiting.state.parent->branches;
     return &waiting.state;
 }
@@ -68,6 +70,7 @@ VerifierState* Explorer::push_async(uint32_t insn, uint32_t prev_insn, uint32_t 
     init_function(waiting.state.frame_mut(0), -1, 0, uint16_t(subprog));
     waiting.insn = insn;
     waiting.prev_insn = prev_insn;
+    waiting.trace_length = a_.trace ? a_.trace->size() : 0;
     return &waiting.state;
 }
 
@@ -79,6 +82,7 @@ bool Explorer::next_path() {
     std::swap(current_, waiting->state);
     a_.insn_index = waiting->insn;
     a_.prev_insn_index = waiting->prev_insn;
+    if (a_.trace) a_.trace->truncate(waiting->trace_length);
     // Give parts back now, keep the buffers of the vectors.
     for (Cow<FuncState>& frame : waiting->state.frames) frame.reset();
     spare_waiting_.push_back(std::move(waiting));
@@ -106,6 +110,8 @@ bool Explorer::run() {
 
 bool Explorer::explore(uint32_t subprog) {
     clear();
+    if (subprog) is_bounded = false;  // called an unknown number of times
+    if (a_.trace) a_.trace->truncate(0);
     current_ = VerifierState{};
     current_.branches = 1;
     current_.frames[0] = a_.frames.make();
@@ -335,6 +341,8 @@ bool Explorer::execute(bool& ended) {
         ended = true;
         return true;
     }
+    if (a_.trace) a_.trace->record(index, current_);
+    ++current_.insns_since_parent;
     a_.prev_insn_index = index;
     a_.liveness->begin(index);
     bool ok = true, exits = false;

@@ -32,6 +32,7 @@ struct Waiting {
     VerifierState state;
     uint32_t insn = 0;
     uint32_t prev_insn = 0;
+    size_t trace_length = 0;
 };
 
 /// One visit of a loop (a strongly connected component) in one chain of calls, from the time that a
@@ -61,7 +62,9 @@ class Explorer {
     uint64_t total_states = 0;
     uint64_t peak_states = 0;
     uint32_t max_states_per_insn = 0;
+    /// Instructions of the longest execution; only where every loop was followed to its end.
     uint64_t longest_path = 0;
+    bool is_bounded = true;
     uint64_t jumps = 0;
 
   private:

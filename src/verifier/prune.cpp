@@ -294,6 +294,8 @@ Explorer::Visited Explorer::covered(Explored& old, bool in_loop) {
     if (a_.aux[a_.insn_index].jmp_point) a_.push_history(0);
     if (!propagate_precision(old.state, current_, nullptr)) return Visited::Refused;
     if (in_loop) add_back_edge(a_.insn_index, old.state);
+    if (old.state.branches) is_bounded = false;
+    current_.longest_after = old.state.longest_after;
     return Visited::Yes;
 }
 
@@ -382,6 +384,7 @@ bool Explorer::keep_state(uint32_t insn, bool) {
     current_.first_insn_idx = insn;
     current_.dfs_depth = explored->state.dfs_depth + 1;
     current_.history.clear();
+    current_.insns_since_parent = 0;
     Explored*& head = bucket(insn);
     explored->next = head;
     head = explored;
@@ -427,6 +430,8 @@ bool Explorer::path_done(VerifierState* state) {
         if (--state->branches) break;
         if (!maybe_exit_loop(*state)) return false;
         VerifierState* parent = state->parent;
+        uint64_t& longest = parent ? parent->longest_after : longest_path;
+        longest = std::max(longest, state->insns_since_parent + state->longest_after);
         if (previous && previous->retired && !is_incomplete(previous->state)) {
             std::erase(retired_, previous);
             give_back(previous);

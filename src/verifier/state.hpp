@@ -215,6 +215,8 @@ struct VerifierState {
     uint32_t dfs_depth = 0;
     uint32_t callback_unroll_depth = 0;
     uint32_t may_goto_depth = 0;
+    uint32_t insns_since_parent = 0;
+    uint64_t longest_after = 0;  ///< instructions of the longest way on from here, once it is done
     std::vector<HistoryEntry> history;  ///< since `parent`
 
     const FuncState& frame(uint32_t i) const { return *frames[i]; }

@@ -2,6 +2,7 @@
 #include "verifier/verify.hpp"
 
 #include "verifier/calls.hpp"
+#include "verifier/causal_path.hpp"
 #include "verifier/cfg.hpp"
 #include "verifier/explore.hpp"
 #include "verifier/facts.hpp"
@@ -37,6 +38,18 @@ bool check(Analysis& a, uint32_t& stack_depth) {
     return a.explorer->run() && check_max_stack_depth(a, stack_depth);
 }
 
+/// Once more, with the path recorded: only refused programs pay for it.
+std::vector<Step> explain_path(const object::ObjectSpec& object, const object::ProgSpec& prog,
+                               const platform::Platform& platform, Options options) {
+    options.log = options.facts = options.register_facts = false;
+    Trace trace;
+    Analysis a(object, prog, platform, options);
+    a.trace = &trace;
+    uint32_t stack_depth;
+    if (check(a, stack_depth)) return {};
+    return causal_path(a, trace);
+}
+
 }  // namespace
 
 Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec& prog,
@@ -50,6 +63,7 @@ Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec&
         verdict.rule = a.refusal.rule;
         verdict.insn = a.refusal.insn;
         a.log("{}\n", verdict.reason);
+        if (options.path) verdict.path = explain_path(object, prog, platform, options);
     }
     const Explorer& explorer = *a.explorer;
     if (a.logging)
@@ -59,7 +73,7 @@ Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec&
     verdict.total_states = explorer.total_states;
     verdict.peak_states = explorer.peak_states;
     verdict.max_states_per_insn = explorer.max_states_per_insn;
-    verdict.longest_path = explorer.longest_path;
+    verdict.longest_path = explorer.is_bounded ? explorer.longest_path : 0;
     verdict.peak_bytes = a.memory.bytes;
     verdict.helpers.assign(a.used_helpers.begin(), a.used_helpers.end());
     verdict.kfuncs.assign(a.used_kfuncs.begin(), a.used_kfuncs.end());
