@@ -3,6 +3,7 @@
 
 #include <bit>
 
+#include "verifier/linked_regs.hpp"
 #include "verifier/scalar_alu.hpp"
 
 namespace skep::verifier {
@@ -157,18 +158,24 @@ bool alu_on_numbers(Analysis& a, const Insn& insn, const RegState& src) {
     return true;
 }
 
-/// "r1 = r2; r1 += 10" leaves them linked, with the difference in RegState::off.
-void link_after_add(Analysis& a, const Insn& insn, const RegState& src) {
+/// "r1 = r2; r1 += 10" leaves them linked, with the difference in RegState::off. `fitted`: the
+/// value before had no more than 32 bits, without which a 32-bit sum is no sum.
+void link_after_add(Analysis& a, const Insn& insn, const RegState& src, bool fitted) {
     RegState& dst = a.reg_mut(insn.dst);
-    const bool may_link = a.privileged && insn.operation() == isa::kAdd &&
-                          insn.cls() == isa::kAlu64 && dst.id && src.is_constant() &&
-                          !(insn.uses_src_register() && insn.src == insn.dst) && a.rules.links_sums;
-    if (!may_link || (dst.id & kAddConst) || src.value.constant_value() > INT32_MAX) {
+    const bool is_32bit = insn.cls() != isa::kAlu64, subtracts = insn.operation() == isa::kSub;
+    const bool may_link = a.privileged && a.rules.links_sums && dst.id &&
+                          !(dst.id & kAddConstAny) &&
+                          (insn.operation() == isa::kAdd || subtracts) &&
+                          (is_32bit ? src.value.is_constant32() && fitted : src.is_constant()) &&
+                          !(insn.uses_src_register() && insn.src == insn.dst);
+    const auto value = int64_t(src.value.bits.value);
+    const auto off = int32_t(value);
+    if (!may_link || (!is_32bit && value != off) || (subtracts && off == INT32_MIN)) {
         unlink(dst);
         return;
     }
-    dst.id |= kAddConst;
-    dst.off = int32_t(src.value.constant_value());
+    dst.id |= is_32bit ? kAddConst32 : kAddConst;
+    dst.off = subtracts ? -off : off;
 }
 
 const char* operator_text(uint8_t operation) {
@@ -214,8 +221,9 @@ bool check_binary(Analysis& a, const Insn& insn) {
         }
         if (a.reg(insn.dst).precise && !a.mark_chain_precision(insn.src)) return false;
     }
+    const bool fitted = fits(a.reg(insn.dst), 32);
     if (!alu_on_numbers(a, insn, src)) return false;
-    link_after_add(a, insn, src);
+    link_after_add(a, insn, src, fitted);
     return true;
 }
 

@@ -68,11 +68,33 @@ std::optional<bool> packet_outcome(const RegState& a, const RegState& b, uint8_t
     }
 }
 
-std::optional<bool> outcome(const RegState& a, const RegState& b, uint8_t operation,
-                            bool is_32bit) {
+/// Both operands on each way, as far as they are numbers.
+struct BothWays {
+    Scalar fallen_dst, fallen_src, jumped_dst, jumped_src;
+};
+
+/// A way on which nothing is left that an operand could be is never taken.
+std::optional<bool> outcome_of_numbers(Analysis& a, const RegState& dst, const RegState& src,
+                                       uint8_t operation, bool is_32bit, BothWays& ways) {
+    if (const auto known = branch_outcome(operation, is_32bit, dst.value, src.value)) return known;
+    ways = {dst.value, src.value, dst.value, src.value};
+    if (&dst == &src) return std::nullopt;  // nothing is learnt from x OP x
+    if (!a.rules.refines_pairs && !src.value.is_constant() && !dst.value.is_constant() &&
+        operation != isa::kJeq && operation != isa::kJne)
+        return std::nullopt;
+    refine_not(operation, is_32bit, ways.fallen_dst, ways.fallen_src);
+    refine(operation, is_32bit, ways.jumped_dst, ways.jumped_src);
+    if (!(a.platform.version >= platform::KernelVersion("6.18"))) return std::nullopt;
+    if (ways.fallen_dst.is_contradiction() || ways.fallen_src.is_contradiction()) return true;
+    if (ways.jumped_dst.is_contradiction() || ways.jumped_src.is_contradiction()) return false;
+    return std::nullopt;
+}
+
+std::optional<bool> outcome(Analysis& analysis, const RegState& a, const RegState& b,
+                            uint8_t operation, bool is_32bit, BothWays& ways) {
     if (!is_32bit && is_any_packet(a) && is_any_packet(b)) return packet_outcome(a, b, operation);
     if (a.type == kScalar && b.type == kScalar)
-        return branch_outcome(operation, is_32bit, a.value, b.value);
+        return outcome_of_numbers(analysis, a, b, operation, is_32bit, ways);
     if (is_32bit) return std::nullopt;
     const RegState& number = b.type == kScalar ? b : a;
     const RegState& pointer = b.type == kScalar ? a : b;
@@ -163,23 +185,19 @@ bool check_may_goto(Analysis& a, const Insn& insn) {
 }
 
 /// Both ways are possible: what the comparison tells of the operands on each.
-bool refine_both(Analysis& a, const Insn& insn, VerifierState& jumped) {
-    const bool is_32bit = insn.cls() == isa::kJmp32;
-    RegState constant;
-    constant.set_constant(uint64_t(int64_t{insn.imm}));
-    RegState other_constant = constant;
+bool refine_both(Analysis& a, const Insn& insn, VerifierState& jumped, const BothWays& ways) {
     const bool from_register = insn.uses_src_register();
+    if (a.reg(insn.dst).type != kScalar || (from_register && a.reg(insn.src).type != kScalar))
+        return true;
+    RegState constant, other_constant;
     RegState& dst = a.reg_mut(insn.dst);
     RegState& src = from_register ? a.reg_mut(insn.src) : constant;
     RegState& jumped_dst = jumped.reg_mut(insn.dst);
     RegState& jumped_src = from_register ? jumped.reg_mut(insn.src) : other_constant;
-    if (dst.type != kScalar || src.type != kScalar) return true;
-    if (&dst == &src) return true;  // nothing is learnt from x OP x
-    if (!a.rules.refines_pairs && !src.value.is_constant() && !dst.value.is_constant() &&
-        insn.operation() != isa::kJeq && insn.operation() != isa::kJne)
-        return true;
-    refine_not(insn.operation(), is_32bit, dst.value, src.value);
-    refine(insn.operation(), is_32bit, jumped_dst.value, jumped_src.value);
+    dst.value = ways.fallen_dst;
+    src.value = ways.fallen_src;
+    jumped_dst.value = ways.jumped_dst;
+    jumped_src.value = ways.jumped_src;
     return check_bounds_sanity(a, jumped_dst, "true_reg1") &&
            check_bounds_sanity(a, jumped_src, "true_reg2") &&
            check_bounds_sanity(a, dst, "false_reg1") && check_bounds_sanity(a, src, "false_reg2");
@@ -199,7 +217,7 @@ void learn_not_null(Analysis& a, const Insn& insn, VerifierState& jumped) {
     if (is_known_not_null(src) && may_be_null(dst.type)) mark_not_null(equal->reg_mut(insn.dst));
 }
 
-bool follow_both(Analysis& a, const Insn& insn) {
+bool follow_both(Analysis& a, const Insn& insn, const BothWays& ways) {
     const bool from_register = insn.uses_src_register();
     LinkedRegsList linked;
     if (from_register && a.reg(insn.src).type == kScalar && a.reg(insn.src).id)
@@ -210,7 +228,7 @@ bool follow_both(Analysis& a, const Insn& insn) {
 
     VerifierState* jumped =
         a.push_state(uint32_t(a.insn_index + insn.off + 1), a.insn_index, false);
-    if (!jumped || !refine_both(a, insn, *jumped)) return false;
+    if (!jumped || !refine_both(a, insn, *jumped, ways)) return false;
     for (const int regno : {from_register ? int(insn.src) : -1, int(insn.dst)}) {
         if (regno < 0 || a.reg(regno).type != kScalar || !a.reg(regno).id) continue;
         sync_linked_regs(*a.state, regno, linked);
@@ -255,11 +273,12 @@ bool check_conditional_jump(Analysis& a, const Insn& insn) {
     if (history) a.push_history(history);
     InsnAux& aux = a.aux[a.insn_index];
     const bool is_32bit = insn.cls() == isa::kJmp32;
-    const auto taken =
-        outcome(a.reg(dst), from_register ? a.reg(src) : constant, insn.operation(), is_32bit);
+    BothWays ways;
+    const auto taken = outcome(a, a.reg(dst), from_register ? a.reg(src) : constant,
+                               insn.operation(), is_32bit, ways);
     if (!taken) {
         aux.branch_taken = aux.branch_not_taken = true;
-        if (!follow_both(a, insn)) return false;
+        if (!follow_both(a, insn, ways)) return false;
         return true;
     }
     // The values decided where the path goes.

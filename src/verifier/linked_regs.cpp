@@ -32,9 +32,9 @@ LinkedRegsList LinkedRegsList::unpack(LinkedRegs packed) {
 }
 
 void collect_linked_regs(VerifierState& state, uint32_t id, LinkedRegsList& linked) {
-    id &= ~kAddConst;
+    id &= ~kAddConstAny;
     const auto is_linked = [id](const RegState& reg) {
-        return reg.type == kScalar && (reg.id & ~kAddConst) == id;
+        return reg.type == kScalar && (reg.id & ~kAddConstAny) == id;
     };
     for (uint32_t f = state.curframe + 1; f-- > 0;) {
         for (size_t r = 0; r + 1 < kRegs; ++r) {
@@ -69,12 +69,13 @@ void sync_linked_regs(VerifierState& state, int known_reg, const LinkedRegsList&
         const FuncState& frame = state.frame(entry.frame);
         const RegState& current =
             entry.is_reg ? frame.regs[entry.number] : *frame.stack[entry.number].spilled;
-        if (current.type != kScalar || (current.id & ~kAddConst) != (known.id & ~kAddConst))
-            continue;
+        if (current.type != kScalar || ((current.id ^ known.id) & ~kAddConstAny)) continue;
+        // A difference of one width says nothing in the other.
+        if (((current.id ^ known.id) & kAddConstAny) == kAddConstAny) continue;
         FuncState& own = state.frame_mut(entry.frame);
         RegState& reg =
             entry.is_reg ? own.regs[entry.number] : own.stack[entry.number].spilled.write();
-        if ((!(reg.id & kAddConst) && !(known.id & kAddConst)) || reg.off == known.off) {
+        if (!((reg.id | known.id) & kAddConstAny) || reg.off == known.off) {
             reg = known;
             continue;
         }
@@ -83,6 +84,8 @@ void sync_linked_regs(VerifierState& state, int known_reg, const LinkedRegsList&
         reg.off = before.off;
         reg.id = before.id;
         scalar_add_no_sync(reg.value, Scalar::constant(uint64_t(int64_t{before.off} - known.off)));
+        if ((reg.id | known.id) & kAddConst32) reg.value.zero_extend();
+        reg.value.sync();
     }
 }
 

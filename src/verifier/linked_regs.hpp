@@ -7,6 +7,10 @@
 
 namespace skep::verifier {
 
+/// Flags in RegState::id of a number that is another one plus RegState::off: as 64-bit addition
+/// (kAddConst), or as a 32-bit one that cleared the upper half.
+inline constexpr uint32_t kAddConst32 = 1u << 30, kAddConstAny = kAddConst | kAddConst32;
+
 struct LinkedReg {
     uint8_t frame;
     bool is_reg;

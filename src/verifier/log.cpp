@@ -5,6 +5,7 @@
 
 #include "isa/disasm.hpp"
 #include "verifier/access.hpp"
+#include "verifier/linked_regs.hpp"
 
 namespace skep::verifier {
 namespace {
@@ -146,8 +147,8 @@ std::string describe(const Analysis& a, const RegState& reg) {
     std::string inner;
     bool first = true;
     if (reg.id) {
-        const std::string id = fmt::format("{}", reg.id & ~kAddConst);
-        append(inner, first, "id", reg.id & kAddConst ? fmt::format("{}+{}", id, reg.off) : id);
+        const std::string id = fmt::format("{}", reg.id & ~kAddConstAny);
+        append(inner, first, "id", reg.id & kAddConstAny ? fmt::format("{}{:+}", id, reg.off) : id);
     }
     if (reg.ref_obj_id) append(inner, first, "ref_obj_id", fmt::format("{}", reg.ref_obj_id));
     if (reg.map && !reg.map->spec->name.empty()) append(inner, first, "map", reg.map->spec->name);

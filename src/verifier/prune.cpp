@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "verifier/explore.hpp"
+#include "verifier/linked_regs.hpp"
 #include "verifier/liveness.hpp"
 #include "verifier/log.hpp"
 #include "verifier/precision.hpp"
@@ -60,8 +61,8 @@ bool numbers_covered(const Analysis& a, const RegState& old, const RegState& cur
         return old.off == current.off && old.value == current.value &&
                ids.same_number(old.id, current.id);
     if (!old.precise && exactness == Exactness::NotExact) return true;
-    if ((old.id & kAddConst) != (current.id & kAddConst)) return false;
-    if ((old.id & kAddConst) && old.off != current.off) return false;
+    if (old.id && ((old.id ^ current.id) & kAddConstAny)) return false;
+    if ((old.id & kAddConstAny) && old.off != current.off) return false;
     return scalar_in(old.value, current.value) && ids.same_number(old.id, current.id);
 }
 

@@ -2,6 +2,7 @@
 // Registers as instructions and calls read, write and forget them.
 #include "verifier/analysis.hpp"
 #include "verifier/calls.hpp"
+#include "verifier/linked_regs.hpp"
 #include "verifier/liveness.hpp"
 
 namespace skep::verifier {
@@ -42,7 +43,7 @@ void Analysis::clear_caller_saved() {
 
 void Analysis::link_before_copy(RegState& reg) {
     if (reg.type != kScalar) return;
-    if (reg.id & kAddConst) {
+    if (reg.id & kAddConstAny) {
         reg.id = 0;
         reg.off = 0;
     }
