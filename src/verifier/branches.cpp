@@ -78,12 +78,16 @@ std::optional<bool> outcome_of_numbers(Analysis& a, const RegState& dst, const R
                                        uint8_t operation, bool is_32bit, BothWays& ways) {
     if (const auto known = branch_outcome(operation, is_32bit, dst.value, src.value)) return known;
     ways = {dst.value, src.value, dst.value, src.value};
-    if (&dst == &src) return std::nullopt;  // nothing is learnt from x OP x
     if (!a.rules.refines_pairs && !src.value.is_constant() && !dst.value.is_constant() &&
         operation != isa::kJeq && operation != isa::kJne)
         return std::nullopt;
-    refine_not(operation, is_32bit, ways.fallen_dst, ways.fallen_src);
-    refine(operation, is_32bit, ways.jumped_dst, ways.jumped_src);
+    const bool same = &dst == &src;  // x OP x
+    refine_not(operation, is_32bit, ways.fallen_dst, same ? ways.fallen_dst : ways.fallen_src);
+    refine(operation, is_32bit, ways.jumped_dst, same ? ways.jumped_dst : ways.jumped_src);
+    if (same) {
+        ways.fallen_src = ways.fallen_dst;
+        ways.jumped_src = ways.jumped_dst;
+    }
     if (!(a.platform.version >= platform::KernelVersion("6.18"))) return std::nullopt;
     if (ways.fallen_dst.is_contradiction() || ways.fallen_src.is_contradiction()) return true;
     if (ways.jumped_dst.is_contradiction() || ways.jumped_src.is_contradiction()) return false;

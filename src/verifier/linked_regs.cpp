@@ -85,7 +85,7 @@ void sync_linked_regs(VerifierState& state, int known_reg, const LinkedRegsList&
         reg.id = before.id;
         scalar_add_no_sync(reg.value, Scalar::constant(uint64_t(int64_t{before.off} - known.off)));
         if ((reg.id | known.id) & kAddConst32) reg.value.zero_extend();
-        reg.value.sync();
+        // No sync(): the kernel's later users see these bounds as they are.
     }
 }
 
