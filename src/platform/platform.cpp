@@ -16,20 +16,35 @@ constexpr KconfigValue kEmbeddedKconfig[] = {
 };
 static_assert(kEmbeddedHz == 250);
 
+template <int major, int minor>
 const HelperProto* linux_helper(const ProgKind& kind, HelperId helper) {
-    const auto access = helper_access(kind, helper, {6, 18});
+    const auto access = helper_access(kind, helper, {major, minor});
     return access ? access->proto : nullptr;
 }
 
+template <int major, int minor>
 bool linux_has_map(MapType type) {
     switch (type) {
         case MapType::Unspec: return false;
 #define MAP_TYPE(name, value, text, since) \
-    case MapType::name: return KernelVersion(since) <= KernelVersion(6, 18);
+    case MapType::name: return KernelVersion(since) <= KernelVersion(major, minor);
 #include "platform/map_types.def"
 #undef MAP_TYPE
     }
     return false;
+}
+
+template <int major, int minor>
+const Platform& linux_release(std::string_view name) {
+    static const Platform platform{
+        .name = name,
+        .version = {major, minor},
+        .kconfig = {},
+        .helper = linux_helper<major, minor>,
+        .has_map = linux_has_map<major, minor>,
+        .btf = {},
+    };
+    return platform;
 }
 
 }  // namespace
@@ -53,15 +68,30 @@ const Platform& embedded() {
 }
 
 const Platform& linux_6_18() {
-    static const Platform platform{
-        .name = "linux-6.18",
-        .version = {6, 18},
-        .kconfig = {},
-        .helper = linux_helper,
-        .has_map = linux_has_map,
-        .btf = {},
-    };
-    return platform;
+    return linux_release<6, 18>("linux-6.18");
+}
+const Platform& linux_6_12() {
+    return linux_release<6, 12>("linux-6.12");
+}
+const Platform& linux_6_1() {
+    return linux_release<6, 1>("linux-6.1");
+}
+const Platform& linux_5_15() {
+    return linux_release<5, 15>("linux-5.15");
+}
+
+std::span<const Platform* const> platforms() {
+    static const Platform* const all[] = {&linux_6_18(), &linux_6_12(), &linux_6_1(), &linux_5_15(),
+                                          &embedded()};
+    return all;
+}
+
+const Platform* find_platform(std::string_view name) {
+    for (const Platform* platform : platforms())
+        if (platform->name == name ||
+            (platform->name.starts_with("linux-") && platform->name.substr(6) == name))
+            return platform;
+    return nullptr;
 }
 
 }  // namespace skep::platform

@@ -49,5 +49,14 @@ inline constexpr uint32_t kEmbeddedHz = 250;
 
 /// Linux 6.18 on x86-64 with all that it can be built with, and a loader who may do everything.
 const Platform& linux_6_18();
+/// The same of older releases: their helpers, map types and rules.
+const Platform& linux_6_12();
+const Platform& linux_6_1();
+const Platform& linux_5_15();
+
+/// All of them, newest first, then embedded().
+std::span<const Platform* const> platforms();
+/// The one of that name ("embedded", "linux-6.12", or just "6.12"), or null.
+const Platform* find_platform(std::string_view name);
 
 }  // namespace skep::platform
