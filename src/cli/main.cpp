@@ -17,6 +17,7 @@ namespace {
 
 constexpr std::array kCommands = {
     &kRun,          // on packets and system calls
+    &kCheck,        // may it run, and if not, why
     &kInspect,      // what is in an object
     &kDis,          // bytes to text
     &kAsm,          // text to bytes
