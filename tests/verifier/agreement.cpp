@@ -16,6 +16,7 @@
 #include "kernel/kernel_object.hpp"
 #include "object/read.hpp"
 #include "object/settle.hpp"
+#include "verifier/foreign_object.hpp"
 #include "verifier/verify.hpp"
 
 namespace skep::verifier_test {
@@ -157,8 +158,7 @@ bool Case::too_strict() const {
 }
 
 Result<void> Agreement::add(const std::string& path) {
-    const Bytes bytes = SKEP_TRY(read_file(path));
-    const object::ObjectSpec raw = SKEP_TRY(object::read_object(bytes, path));
+    const object::ObjectSpec raw = SKEP_TRY(read_any_object(path));
     const Settled settled = settle_each(raw, path, *kernel_);
     kernel_test::KernelObject in_kernel(settled.object, *kernel_);
     for (const object::ProgSpec& original : settled.object.progs) {
