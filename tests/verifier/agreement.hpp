@@ -61,6 +61,7 @@ struct AgreementOptions {
     bool unprivileged = false;  ///< also the programs' unprivileged side
     bool annotated_only = true;
     std::string only_prog = {};  ///< a part of its name
+    int rounds = 1;              ///< judge as often, and keep the shortest time
 };
 
 class Agreement {
