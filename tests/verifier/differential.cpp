@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "verifier/differential.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "kernel/kernel_object.hpp"
+#include "verifier/program_case.hpp"
+#include "verifier/verify.hpp"
+
+namespace skep::verifier_test {
+
+namespace {
+
+std::string words(std::string_view reason) {
+    std::string out;
+    for (const char c : reason)
+        if (!std::isdigit(static_cast<unsigned char>(c)) && c != '-') out += c;
+    return out.substr(0, 24);
+}
+
+std::string one_line(const Answer& answer) {
+    return answer.accepted() ? "accepted" : "refused: " + answer.reason;
+}
+
+bool is_jump(const isa::Insn& insn) {
+    return (insn.cls() == isa::kJmp || insn.cls() == isa::kJmp32) &&
+           insn.operation() != isa::kCall && insn.operation() != isa::kExit;
+}
+
+bool is_gotol(const isa::Insn& insn) {
+    return insn.cls() == isa::kJmp32 && insn.operation() == isa::kJa;
+}
+
+bool refers_in_program(const isa::Insn& insn) {
+    return (insn.opcode == (uint8_t{isa::kJmp} | isa::kCall) && insn.src == isa::kCallLocal) ||
+           (insn.is_wide() && insn.src == isa::kPseudoFunc);
+}
+
+}  // namespace
+
+std::string Verdicts::text() const {
+    return fmt::format("kernel: {}\nskep: {}\n", one_line(kernel), one_line(skep));
+}
+
+struct Differential::Maps {
+    object::ObjectSpec object;
+    kernel_test::KernelObject in_kernel;
+    Maps(const object::ObjectSpec& that, const btf::Btf& kernel)
+        : object(that), in_kernel(object, kernel) {}
+};
+
+Differential::Differential(std::shared_ptr<const btf::Btf> kernel) : kernel_(std::move(kernel)) {}
+Differential::~Differential() = default;
+
+kernel_test::KernelObject& Differential::in_kernel(const object::ObjectSpec& object) const {
+    const auto same = [](const object::MapSpec& a, const object::MapSpec& b) {
+        return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size &&
+               a.max_entries == b.max_entries && a.flags == b.flags;
+    };
+    if (!maps_ || object.btf || !std::ranges::equal(maps_->object.maps, object.maps, same))
+        maps_ = std::make_unique<Maps>(object, *kernel_);
+    return maps_->in_kernel;
+}
+
+Verdicts Differential::ask(const object::ObjectSpec& object) const {
+    Verdicts verdicts;
+    const object::ProgSpec& prog = object.progs[0];
+    const auto verdict =
+        verifier::verify(object, prog, platform::linux_6_18(), {.kernel_btf = kernel_.get()});
+    verdicts.skep.kind =
+        verdict && verdict->accepted ? Answer::Kind::Accepted : Answer::Kind::Refused;
+    if (!verdict)
+        verdicts.skep.reason = verdict.error().message;
+    else if (!verdict->accepted)
+        verdicts.skep.reason = fmt::format("{}: {}", verdict->insn, verdict->reason);
+
+    kernel_test::KernelObject& kernel = in_kernel(object);
+    auto loaded = kernel.load(prog);
+    if (!loaded.accepted() && loaded.unanswered.empty())
+        // A log takes time: only for those that it is needed of.
+        loaded = verdicts.skep.accepted() ? kernel.load(prog, {.log_level = 1}) : std::move(loaded);
+    verdicts.kernel.kind = loaded.accepted()           ? Answer::Kind::Accepted
+                           : loaded.unanswered.empty() ? Answer::Kind::Refused
+                                                       : Answer::Kind::None;
+    if (!loaded.accepted()) verdicts.kernel.reason = reason_in(loaded.log);
+    return verdicts;
+}
+
+std::vector<isa::Insn> without(const std::vector<isa::Insn>& insns, size_t from, size_t count) {
+    std::vector<isa::Insn> out;
+    const auto moved = [&](int64_t at) {
+        if (at <= int64_t(from)) return at;
+        return at < int64_t(from + count) ? int64_t(from) : at - int64_t(count);
+    };
+    for (size_t i = 0; i < insns.size(); i++) {
+        if (i >= from && i < from + count) continue;
+        isa::Insn insn = insns[i];
+        const bool second_half = i > 0 && insns[i - 1].is_wide() && insn.opcode == 0;
+        const int64_t here = moved(int64_t(i));
+        if (!second_half && is_jump(insn) && is_gotol(insn))
+            insn.imm = int32_t(moved(int64_t(i) + 1 + insn.imm) - here - 1);
+        else if (!second_half && is_jump(insn))
+            insn.off = int16_t(moved(int64_t(i) + 1 + insn.off) - here - 1);
+        else if (!second_half && refers_in_program(insn))
+            insn.imm = int32_t(moved(int64_t(i) + 1 + insn.imm) - here - 1);
+        out.push_back(insn);
+    }
+    return out;
+}
+
+object::ObjectSpec Differential::minimise(const object::ObjectSpec& object) const {
+    const Verdicts wanted = ask(object);
+    const auto same = [&](const Verdicts& now) {
+        return now.unsafe() == wanted.unsafe() && now.too_strict() == wanted.too_strict() &&
+               words(now.kernel.reason) == words(wanted.kernel.reason);
+    };
+    object::ObjectSpec best = object;
+    for (size_t count : {16u, 8u, 4u, 3u, 2u, 1u, 4u, 2u, 1u}) {
+        for (size_t from = best.progs[0].insns.size(); from-- > 0;) {
+            const auto& insns = best.progs[0].insns;
+            if (from + count > insns.size()) continue;
+            std::vector<isa::Insn> fewer = without(insns, from, count);
+            if (fewer.empty()) continue;
+            object::ObjectSpec candidate =
+                make_object(best.progs[0].type, std::move(fewer), best.maps);
+            if (same(ask(candidate))) best = std::move(candidate);
+        }
+    }
+    return best;
+}
+
+}  // namespace skep::verifier_test
