@@ -238,6 +238,15 @@ bool check_unary(Analysis& a, const Insn& insn) {
         unlink(a.reg_mut(insn.dst));
         return true;
     }
+    if (insn.operation() == isa::kEnd && a.reg(insn.dst).type == kScalar && a.rules.tracks_swaps) {
+        if (!a.check_reg_write(insn.dst, false)) return false;
+        RegState& dst = a.reg_mut(insn.dst);
+        // Little-endian machines: "to little endian" swaps nothing.
+        const bool swap = insn.cls() == isa::kAlu64 || insn.uses_src_register();
+        dst.value.byte_swap(uint8_t(insn.imm / 8), swap);
+        unlink(dst);
+        return true;
+    }
     return a.check_reg_write(insn.dst);
 }
 

@@ -17,6 +17,7 @@ KernelRules rules_of(platform::KernelVersion version) {
     rules.uninit_stack = version >= KernelVersion("6.3");
     rules.refines_pairs = version >= KernelVersion("6.8");
     rules.tracks_neg = version >= KernelVersion("6.17");
+    rules.tracks_swaps = version >= KernelVersion("6.18");
     rules.links_sums = version >= KernelVersion("6.12");
     rules.private_stacks = version >= KernelVersion("6.13");
     rules.legacy_arithmetic = version < KernelVersion("6.14");

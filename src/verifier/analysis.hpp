@@ -120,6 +120,7 @@ struct KernelRules {
     bool uninit_stack = true;        ///< privileged programs may read what was never written (6.3)
     bool refines_pairs = true;       ///< comparisons of two numbers that are not constant (6.8)
     bool tracks_neg = true;          ///< bounds of -x (6.17)
+    bool tracks_swaps = true;        ///< bits of swapped bytes (6.18.y)
     bool forks_masks = true;         ///< two paths for a mask of all ones or none
     bool links_sums = true;          ///< r1 = r2; r1 += 10 stay linked (6.12)
     bool private_stacks = true;      ///< large frames of tracing programs (6.13)

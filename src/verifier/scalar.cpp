@@ -221,6 +221,15 @@ int64_t sign_extend_value(uint64_t value, uint8_t bytes) {
 
 }  // namespace
 
+void Scalar::byte_swap(uint8_t bytes, bool swap) {
+    if (swap) {
+        bits = tnum_bswap(bits, bytes);
+        set_unbounded();
+    }
+    if (bytes < 8) truncate(bytes);
+    sync();
+}
+
 void Scalar::sign_extend(uint8_t bytes) {
     if (bits.is_constant()) {
         *this = constant(uint64_t(sign_extend_value(bits.value, bytes)));

@@ -48,6 +48,8 @@ struct Scalar {
     void zero_extend();
     /// Only the lowest `bytes` bytes remain (coerce_reg_to_size).
     void truncate(uint8_t bytes);
+    /// Only the lowest 2, 4 or 8 bytes remain, where `swap` in the other order.
+    void byte_swap(uint8_t bytes, bool swap);
     /// The lowest 1, 2 or 4 bytes with their sign: of the whole, or of the 32-bit half.
     void sign_extend(uint8_t bytes);
     void sign_extend32(uint8_t bytes);

@@ -199,5 +199,24 @@ TEST(Scalar, NarrowingInstructionsHoldEveryResult) {
     }
 }
 
+TEST(Scalar, ByteSwapsHoldEveryResult) {
+    Source source(5);
+    for (int round = 0; round < 100000; ++round) {
+        const uint64_t x = source.number();
+        const Scalar start = source.about(x);
+        for (const uint8_t bytes : {2, 4, 8}) {
+            Scalar a = start;
+            a.byte_swap(bytes, true);
+            ASSERT_TRUE(a.contains(__builtin_bswap64(x) >> (64 - 8 * bytes))) << x;
+            a = start;
+            a.byte_swap(bytes, false);
+            ASSERT_TRUE(a.contains(bytes == 8 ? x : x & ((1ull << bytes * 8) - 1))) << x;
+        }
+    }
+    Scalar constant = Scalar::constant(0x1367);
+    constant.byte_swap(2, true);
+    EXPECT_EQ(constant, Scalar::constant(0x6713));
+}
+
 }  // namespace
 }  // namespace skep::verifier

@@ -86,6 +86,11 @@ Tnum tnum_union(Tnum a, Tnum b) {
     return {a.value & b.value & ~unknown, unknown};
 }
 
+Tnum tnum_bswap(Tnum a, uint8_t bytes) {
+    const int shift = 64 - 8 * bytes;
+    return {__builtin_bswap64(a.value) >> shift, __builtin_bswap64(a.mask) >> shift};
+}
+
 Tnum tnum_cast(Tnum a, uint8_t bytes) {
     if (bytes >= 8) return a;
     const uint64_t kept = (uint64_t{1} << (bytes * 8)) - 1;

@@ -56,6 +56,8 @@ constexpr bool tnum_in(Tnum outer, Tnum inner) {
     return (inner.mask & ~outer.mask) == 0 && outer.value == (inner.value & ~outer.mask);
 }
 
+/// The lowest 2, 4 or 8 bytes in the other order; the rest is 0.
+Tnum tnum_bswap(Tnum a, uint8_t bytes);
 /// Only the lowest `bytes` bytes remain.
 Tnum tnum_cast(Tnum a, uint8_t bytes);
 bool tnum_is_aligned(Tnum a, uint64_t alignment);
