@@ -69,6 +69,8 @@ Analysis::Analysis(const object::ObjectSpec& the_object, const object::ProgSpec&
 Analysis::~Analysis() = default;
 
 bool Analysis::set_refusal(Rule rule, std::string reason) {
+    // A check that failed for a reason of its own: what the kernel prints first.
+    if (!refusal.reason.empty()) log("{}\n", refusal.reason);
     refusal = {rule, std::move(reason), insn_index};
     return false;
 }

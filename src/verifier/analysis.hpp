@@ -35,7 +35,7 @@ namespace skep::verifier {
 struct MapInfo {
     const object::MapSpec* spec = nullptr;
     uint32_t index = UINT32_MAX;  ///< in ObjectSpec::maps; of inner maps the outer one's
-    const MapInfo* inner = nullptr;
+    MapInfo* inner = nullptr;
     const void* record = nullptr;  ///< special fields of its value (map_rules)
     bool is_inner = false;
 

@@ -93,7 +93,7 @@ bool call_allowed_in_lock(const Analysis& a, const isa::Insn& insn);
 /// What a pointer becomes once it is known not to be null (registers.cpp).
 void mark_not_null(RegState& reg);
 /// It may point to something with a spin lock, whose identity matters.
-bool may_point_to_lock(const RegState& reg);
+bool may_point_to_lock(Analysis& a, const RegState& reg);
 /// Maps whose lookups must be told apart: their values have timers and the like.
 bool map_needs_uid(const MapInfo& map);
 

@@ -105,7 +105,7 @@ void mark_not_null(RegState& reg) {
 
 void Analysis::mark_ptr_or_null_regs(VerifierState& which, uint32_t id, bool is_null) {
     const auto same = [id](const RegState& reg) { return may_be_null(reg.type) && reg.id == id; };
-    which.change_regs(same, [is_null](RegState& reg) {
+    which.change_regs(same, [this, is_null](RegState& reg) {
         if (reg.value != Scalar::constant(0)) return;
         const bool may_have_offset = (reg.type & kMemAlloc) || (reg.type & kNonOwnRef);
         if (reg.off && !may_have_offset) return;
@@ -116,7 +116,7 @@ void Analysis::mark_ptr_or_null_regs(VerifierState& which, uint32_t id, bool is_
             return;
         }
         make_not_null(reg);
-        if (!may_point_to_lock(reg)) reg.id = 0;
+        if (!may_point_to_lock(*this, reg)) reg.id = 0;
     });
 }
 

@@ -40,6 +40,7 @@ struct Options {
     bool facts = false;             ///< fill Verdict::facts
     bool register_facts = false;    ///< fill Facts::registers too (costs time)
     uint64_t max_insns = 1'000'000;  ///< instructions visited over all paths
+    uint32_t cpus = 8192;  ///< get_smp_processor_id() is less (the kernel takes its own number)
     /// Types of the target. Null: programs that need them are refused, with that reason.
     const btf::Btf* kernel_btf = nullptr;
 };
