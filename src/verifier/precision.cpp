@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verifier/precision.hpp"
 
+#include <bit>
+
 #include "verifier/calls.hpp"
 #include "verifier/linked_regs.hpp"
 
@@ -220,18 +222,18 @@ class PathBack {
 bool mark_in(VerifierState& state, Wanted& wanted, bool* changed) {
     for (uint32_t f = 0; f <= wanted.frame; ++f) {
         if (f > state.curframe) return false;
-        for (int r = 0; r < kRegs; ++r) {
-            if (!(wanted.regs[f] >> r & 1)) continue;
-            const RegState& reg = state.frame(f).regs[size_t(r)];
+        for (uint16_t left = wanted.regs[f]; left; left &= uint16_t(left - 1)) {
+            const size_t r = size_t(std::countr_zero(left));
+            const RegState& reg = state.frame(f).regs[r];
             if (reg.type != kScalar || reg.precise) {
-                wanted.regs[f] &= uint16_t(~(1 << r));
+                wanted.regs[f] &= uint16_t(~(1u << r));
             } else {
-                state.frame_mut(f).regs[size_t(r)].precise = true;
+                state.frame_mut(f).regs[r].precise = true;
                 if (changed) *changed = true;
             }
         }
-        for (size_t s = 0; s < kMaxSlots; ++s) {
-            if (!(wanted.slots[f] >> s & 1)) continue;
+        for (uint64_t left = wanted.slots[f]; left; left &= left - 1) {
+            const size_t s = size_t(std::countr_zero(left));
             if (s >= state.frame(f).stack.size()) return false;
             const StackSlot& slot = state.frame(f).stack[s];
             if (!slot.is_spilled_scalar() || slot.spilled->precise) {

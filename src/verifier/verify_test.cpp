@@ -36,7 +36,8 @@ TEST(Verify, StackMustBeWrittenBeforeItIsRead) {
 
 TEST(Verify, SpilledPointersStayPointers) {
     accepts("*(u64 *)(r10 - 8) = r1\nr2 = *(u64 *)(r10 - 8)\nr0 = *(u32 *)(r2 + 0)\nexit");
-    refuses("invalid size of register fill", "*(u64 *)(r10 - 8) = r1\nr0 = *(u32 *)(r10 - 8)\nexit");
+    refuses("invalid size of register fill",
+            "*(u64 *)(r10 - 8) = r1\nr0 = *(u32 *)(r10 - 8)\nexit");
     refuses("invalid mem access 'scalar'",
             "*(u64 *)(r10 - 8) = r1\n*(u8 *)(r10 - 8) = 0\nr2 = *(u64 *)(r10 - 8)\n"
             "r0 = *(u32 *)(r2 + 0)\nexit");
@@ -125,7 +126,8 @@ TEST(Verify, PointersAreNoNumbers) {
     refuses("R1 pointer arithmetic with *= operator prohibited", "r1 *= 4\nr0 = 0\nexit");
     Options unprivileged;
     unprivileged.privileged = false;
-    refuses("R0 leaks addr as return value", "r0 = r10\nexit", ProgType::SocketFilter, unprivileged);
+    refuses("R0 leaks addr as return value", "r0 = r10\nexit", ProgType::SocketFilter,
+            unprivileged);
     accepts("r0 = r10\nexit");
 }
 
@@ -140,15 +142,17 @@ TEST(Verify, Loops) {
     Options few;
     few.max_insns = 1000;
     refuses("BPF program is too large. Processed 1001 insn",
-            "r0 = 0\nagain:\nr0 += 1\nif r0 < 1000000 goto again\nexit", ProgType::SocketFilter, few);
+            "r0 = 0\nagain:\nr0 += 1\nif r0 < 1000000 goto again\nexit", ProgType::SocketFilter,
+            few);
 }
 
 TEST(Verify, Functions) {
     accepts("call double\nexit\ndouble:\nr0 = 4\nr0 += r0\nexit");
     refuses("R6 !read_ok", "r6 = 1\ncall f\nexit\nf:\nr0 = r6\nexit");
     refuses("cannot return stack pointer to the caller", "call f\nexit\nf:\nr0 = r10\nexit");
-    accepts("r1 = r10\nr1 += -8\ncall f\nr0 = *(u64 *)(r10 - 8)\nexit\nf:\n*(u64 *)(r1 + 0) = 1\n"
-            "r0 = 0\nexit");
+    accepts(
+        "r1 = r10\nr1 += -8\ncall f\nr0 = *(u64 *)(r10 - 8)\nexit\nf:\n*(u64 *)(r1 + 0) = 1\n"
+        "r0 = 0\nexit");
     refuses("the call stack of 9 frames is too deep", "call f\nexit\nf:\ncall f\nexit");
     refuses("combined stack size of 2 calls is 528. Too large",
             "*(u64 *)(r10 - 8) = 0\ncall f\nexit\nf:\n*(u64 *)(r10 - 512) = 0\nr0 = 0\nexit");
@@ -157,6 +161,175 @@ TEST(Verify, Functions) {
 TEST(Verify, Arithmetic) {
     refuses("div by zero", "r0 = 1\nr0 /= 0\nexit");
     refuses("invalid shift 64", "r0 = 1\nr0 <<= 64\nexit");
+}
+
+TEST(Verify, LinkedNumbersAreRefinedTogether) {
+    // What is compared is a copy, or a copy plus a constant.
+    constexpr std::string_view kUse = R"(
+        if r6 > 20 goto out
+        r0 += r7
+        r0 = *(u8 *)(r0 + 0)
+    out:
+        r0 = 0
+        exit)";
+    const auto program = [&](std::string_view link) {
+        return with_lookup("if r0 == 0 goto out\nr6 = *(u32 *)(r0 + 0)\n" + std::string(link) +
+                           std::string(kUse));
+    };
+    accepts(program("r7 = r6\n"));
+    accepts(program("r7 = r6\nr7 += 27\n"));
+    refuses("R0 max value is outside of the allowed memory range", program("r7 = r6\nr7 += 28\n"));
+    refuses("R0", program("r7 = r6\nr7 *= 2\nr7 <<= 30\n"));
+}
+
+TEST(Verify, WaysThatCannotBeTakenAreNotFollowed) {
+    accepts(R"(
+        r2 = *(u32 *)(r1 + 0)
+        if r2 > 10 goto out
+        if r2 > 20 goto bad
+    out:
+        r0 = 0
+        exit
+    bad:
+        r0 = *(u64 *)(r2 + 0)
+        exit)");
+    refuses("R2 invalid mem access 'scalar'", R"(
+        r2 = *(u32 *)(r1 + 0)
+        if r2 > 10 goto out
+        if r2 > 9 goto bad
+    out:
+        r0 = 0
+        exit
+    bad:
+        r0 = *(u64 *)(r2 + 0)
+        exit)");
+}
+
+TEST(Verify, PathsAreCutOffOnlyWhereNothingThatMattersDiffers) {
+    // r6 decides where the access goes, so the second path must be followed with its own value.
+    refuses("R0", with_lookup(R"(
+        if r0 == 0 goto out
+        r6 = 8
+        r1 = *(u32 *)(r0 + 0)
+        if r1 == 0 goto use
+        r6 = 48
+    use:
+        r0 += r6
+        r0 = *(u8 *)(r0 + 0)
+    out:
+        r0 = 0
+        exit)"));
+    const Verdict verdict = verdict_of(R"(
+        r6 = *(u32 *)(r1 + 0)
+        r7 = 0
+        if r6 == 0 goto a
+        r7 = 1
+    a:
+        if r6 == 1 goto b
+        r7 = 2
+    b:
+        if r6 == 2 goto c
+        r7 = 3
+    c:
+        r0 = 0
+        exit)");
+    EXPECT_TRUE(verdict.accepted);
+    EXPECT_LT(verdict.insns_visited, 40u);
+}
+
+TEST(Verify, VariableStackOffsets) {
+    accepts(R"(
+        *(u64 *)(r10 - 8) = 0
+        *(u64 *)(r10 - 16) = 0
+        r2 = *(u32 *)(r1 + 0)
+        r2 &= 8
+        r3 = r10
+        r3 += -16
+        r3 += r2
+        r0 = *(u64 *)(r3 + 0)
+        exit)");
+    refuses("register with unbounded min value is not allowed", R"(
+        r2 = *(u64 *)(r10 - 8)
+        r3 = r10
+        r3 += r2
+        r0 = *(u8 *)(r3 + 0)
+        exit)");
+}
+
+TEST(Verify, Atomics) {
+    accepts("*(u64 *)(r10 - 8) = 1\nr2 = 1\nlock *(u64 *)(r10 - 8) += r2\nr0 = 0\nexit");
+    refuses("BPF_ATOMIC stores into R1 ctx is not allowed",
+            "r2 = 1\nlock *(u32 *)(r1 + 0) += r2\nr0 = 0\nexit");
+    refuses("R2 !read_ok", "*(u64 *)(r10 - 8) = 1\nlock *(u64 *)(r10 - 8) += r2\nr0 = 0\nexit");
+}
+
+TEST(Verify, LegacyPacketLoads) {
+    accepts("r6 = r1\nr0 = *(u16 *)skb[12]\nexit");
+    refuses("R6 !read_ok", "r0 = *(u16 *)skb[12]\nexit");
+    refuses("instructions not allowed for this program type", "r6 = r1\nr0 = *(u16 *)skb[12]\nexit",
+            ProgType::Xdp);
+    refuses("R1 !read_ok", "r6 = r1\nr0 = *(u16 *)skb[12]\nr0 = *(u32 *)(r1 + 0)\nexit");
+}
+
+TEST(Verify, UnprivilegedArithmetic) {
+    Options options;
+    options.privileged = false;
+    refuses("R3 variable stack access prohibited for !root", R"(
+        r2 = *(u32 *)(r1 + 0)
+        r2 &= 7
+        r3 = r10
+        r3 += -16
+        if r2 == 3 goto use
+        r3 += -16
+    use:
+        r3 += r2
+        r0 = 0
+        exit)",
+            ProgType::SocketFilter, options);
+}
+
+TEST(Verify, TellsWhatItHasSeen) {
+    Options options;
+    options.facts = options.register_facts = true;
+    const Verdict verdict = verdict_of(with_lookup(R"(
+        if r0 == 0 goto out
+        r1 = *(u32 *)(r0 + 4)
+        r1 &= 7
+        r0 += r1
+        r2 = *(u8 *)(r0 + 8)
+        if r1 > 7 goto dead
+    out:
+        r0 = 0
+        exit
+    dead:
+        r0 = 1
+        exit)"),
+                                       ProgType::SocketFilter, options);
+    ASSERT_TRUE(verdict.accepted) << verdict.log;
+    EXPECT_EQ(verdict.maps, std::vector<uint32_t>{1});
+    EXPECT_EQ(verdict.helpers, std::vector<uint32_t>{1});
+    EXPECT_EQ(verdict.stack_depth, 16u);
+    const InsnFact& load = verdict.facts.insns[7];
+    EXPECT_EQ(load.region, Region::MapValue);
+    EXPECT_EQ(load.map, 1u);
+    EXPECT_EQ(load.lowest, 4);
+    EXPECT_EQ(load.highest, 7);
+    EXPECT_EQ(verdict.facts.insns[10].lowest, 8);
+    EXPECT_EQ(verdict.facts.insns[10].highest, 15);
+    EXPECT_TRUE(verdict.facts.insns[11].never_taken);
+    EXPECT_FALSE(verdict.facts.insns[14].reached);
+    const RegisterFact& r1 = verdict.facts.reg(11, 1);
+    EXPECT_EQ(r1.kind, RegisterFact::Kind::Scalar);
+    EXPECT_EQ(r1.value.umax, 7u);
+    EXPECT_EQ(verdict.facts.reg(7, 0).kind, RegisterFact::Kind::Pointer);
+}
+
+TEST(Verify, OlderKernelsKnowLess) {
+    platform::Platform old = platform::linux_6_18();
+    old.version = platform::KernelVersion("6.1");
+    const TestProgram uninit = test_program("r0 = *(u64 *)(r10 - 8)\nexit");
+    EXPECT_TRUE(verify(uninit.object, uninit.prog, platform::linux_6_18())->accepted);
+    EXPECT_FALSE(verify(uninit.object, uninit.prog, old)->accepted);
 }
 
 TEST(Verify, MayGotoEnds) {
