@@ -70,6 +70,11 @@ namespace {
 constexpr const char* kNegativeIndex =
     "R{} min value is negative, either use unsigned index or do a if (index >=0) check.";
 
+/// Sums of offsets turn over where they do not fit, as they do at run time.
+int64_t wrapped_add(int64_t a, int64_t b) {
+    return int64_t(uint64_t(a) + uint64_t(b));
+}
+
 /// One end of an access.
 bool inside(Analysis& a, int regno, int64_t off, int size, uint32_t mem_size,
             bool zero_size_allowed, const char* end) {
@@ -104,11 +109,11 @@ bool inside(Analysis& a, int regno, int64_t off, int size, uint32_t mem_size,
 bool Analysis::check_mem_region_access(int regno, int off, int size, uint32_t mem_size,
                                        bool zero_size_allowed) {
     const Scalar& value = reg(regno).value;
+    const int64_t lowest = wrapped_add(value.smin, off);
     if (value.smin < 0 &&
-        (value.smin == INT64_MIN || off + value.smin != int64_t{int32_t(off + value.smin)} ||
-         value.smin + off < 0))
+        (value.smin == INT64_MIN || lowest != int64_t{int32_t(lowest)} || lowest < 0))
         return refuse(Rule::NegativeOffset, kNegativeIndex, regno);
-    if (!inside(*this, regno, value.smin + off, size, mem_size, zero_size_allowed,
+    if (!inside(*this, regno, lowest, size, mem_size, zero_size_allowed,
                 "min value is outside of the allowed memory range"))
         return false;
     if (value.umax >= uint64_t(platform::kMaxVarOffset))

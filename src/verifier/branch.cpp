@@ -161,8 +161,10 @@ void refine_equal(bool is_32bit, Scalar& a, Scalar& b) {
 
 template <typename T>
 void exclude(T& lowest, T& highest, T value) {
-    if (lowest == value) ++lowest;
-    if (highest == value) --highest;
+    // A range of that one value turns over: a contradiction, as it should be.
+    using Unsigned = std::make_unsigned_t<T>;
+    if (lowest == value) lowest = T(Unsigned(lowest) + 1);
+    if (highest == value) highest = T(Unsigned(highest) - 1);
 }
 
 bool is_known(const Scalar& scalar, bool is_32bit) {

@@ -254,11 +254,13 @@ void Explorer::clean(VerifierState& state) {
     a_.liveness->ask(state);
     for (uint32_t f = 0; f <= state.curframe; ++f) {
         const uint16_t live = a_.aux[frame_insn(state, f)].live_regs_before;
-        FuncState& frame = state.frame_mut(f);
+        // Frames that stay as they are stay shared.
         for (size_t r = 0; r < kRegs; ++r)
-            if (!(live >> r & 1)) frame.regs[r].clear();
-        for (size_t s = 0; s < frame.stack.size(); ++s)
-            if (!a_.liveness->alive(f, int(s))) frame.stack[s].clear();
+            if (!(live >> r & 1) && state.frame(f).regs[r].type != kNotInit)
+                state.frame_mut(f).regs[r].clear();
+        for (size_t s = 0; s < state.frame(f).stack.size(); ++s)
+            if (!state.frame(f).stack[s].is_invalid() && !a_.liveness->alive(f, int(s)))
+                state.frame_mut(f).stack[s].clear();
     }
 }
 

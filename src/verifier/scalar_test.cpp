@@ -92,7 +92,7 @@ constexpr uint8_t kOperations[] = {isa::kAdd, isa::kSub, isa::kMul, isa::kAnd, i
 
 TEST(Scalar, AluHoldsEveryResult) {
     Source source(1);
-    for (int round = 0; round < 400000; ++round) {
+    for (int round = 0; round < 100000; ++round) {
         const uint64_t x = source.number();
         const uint8_t operation = kOperations[source.below(std::size(kOperations))];
         const bool is_32bit = source.below(2), legacy = source.below(4) == 0;
@@ -111,7 +111,7 @@ TEST(Scalar, AluHoldsEveryResult) {
 
 TEST(Scalar, AluIsExactOnConstants) {
     Source source(2);
-    for (int round = 0; round < 100000; ++round) {
+    for (int round = 0; round < 20000; ++round) {
         const uint64_t x = source.number(), y = source.below(32);
         const bool is_32bit = source.below(2);
         for (const uint8_t operation : kOperations) {
@@ -149,7 +149,7 @@ TEST(Branch, OutcomesAndRefinementsAreTrueOfTheValues) {
                                   isa::kJle,  isa::kJgt,  isa::kJge,  isa::kJslt,
                                   isa::kJsle, isa::kJsgt, isa::kJsge};
     Source source(3);
-    for (int round = 0; round < 400000; ++round) {
+    for (int round = 0; round < 100000; ++round) {
         const uint64_t x = source.number(), y = source.below(3) ? source.number() : x;
         const uint8_t operation = kJumps[source.below(std::size(kJumps))];
         const bool is_32bit = source.below(2);
@@ -178,7 +178,7 @@ TEST(Branch, LearnsBounds) {
 
 TEST(Scalar, NarrowingInstructionsHoldEveryResult) {
     Source source(4);
-    for (int round = 0; round < 200000; ++round) {
+    for (int round = 0; round < 50000; ++round) {
         const uint64_t x = source.number();
         const Scalar start = source.about(x);
         for (const uint8_t bytes : {1, 2, 4}) {
