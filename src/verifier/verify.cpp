@@ -42,8 +42,8 @@ bool check(Analysis& a, uint32_t& stack_depth) {
 std::vector<Step> explain_path(const object::ObjectSpec& object, const object::ProgSpec& prog,
                                const platform::Platform& platform, Options options) {
     options.log = options.facts = options.register_facts = false;
-    Trace trace;
     Analysis a(object, prog, platform, options);
+    Trace trace;  // of frames from a's pools: gone before them
     a.trace = &trace;
     uint32_t stack_depth;
     if (check(a, stack_depth)) return {};
