@@ -309,6 +309,10 @@ bool access_ctx(Analysis& a, const Access& access) {
             return a.refuse(Rule::CtxAccess, "invalid bpf_context access off={} size={}",
                             access.off, access.size);
         const RegType type = type_of(answer.kind);
+        // Half of an address with its sign is no address.
+        if (access.is_ldsx && type != kScalar)
+            return a.refuse(Rule::CtxAccess, "invalid bpf_context access off={} size={}",
+                            access.off, access.size);
         if (type == kScalar)
             loaded.set_unknown(!a.privileged);
         else
