@@ -56,8 +56,8 @@ inline constexpr CommonCase kCommonCases[] = {
      "cannot call GPL-restricted function"},
     {"spin_lock", "A lock that a path does not release", verifier::Rule::LockHeld,
      "bpf_spin_lock-ed region"},
-    {"negative_length", "A length that may be 0 or negative", verifier::Rule::NegativeOffset,
-     "R4 "},
+    {"negative_length", "A length that may be 0 or negative", verifier::Rule::HelperArgument,
+     "R4 invalid zero-sized read"},
     {"global_argument", "A pointer argument of a global function", verifier::Rule::NullAccess,
      "invalid mem access 'mem_or_null'"},
 };
