@@ -16,6 +16,7 @@ namespace {
 
 /// Steps that a person reads; the ones nearest to the refusal are kept.
 constexpr size_t kMaxSteps = 12;
+constexpr int32_t kSpinLock = int32_t(platform::HelperId::spin_lock);
 
 /// What is being traced back: a register, or a slot of the stack, of a frame.
 struct Wanted {
@@ -69,7 +70,12 @@ class Slicer {
         const uint32_t refused = a_.refusal.insn;
         if (entries_.empty()) return {{refused, {}}};
         if (const auto acquired = number_behind(a_.refusal.reason, "alloc_insn="))
-            return leak(*acquired);
+            return held(*acquired, "acquires a reference", "reference");
+        if (a_.refusal.rule == Rule::LockHeld)
+            if (const auto locked = last_call_of(kSpinLock))
+                return held(*locked, "takes the lock", "lock");
+        // Found out about after all paths were followed: about the program, not about a path.
+        if (entries_.back().insn != refused) return {{refused, {}}};
         const TraceEntry& last = entries_.back();
         choose_subject(last);
         const std::string ending = final_note(last);
@@ -186,8 +192,9 @@ class Slicer {
             const int pointer = is_packet_pointer(left.type) ? insn.dst : insn.src;
             const int32_t range = later->regs[size_t(pointer)].packet_range;
             if (range > 0)
-                return add(i, fmt::format("{}: {} bytes from the start of the packet are there",
-                                          way, range));
+                return add(i,
+                           fmt::format("{}: {} byte{} from the start of the packet {} there", way,
+                                       range, range == 1 ? "" : "s", range == 1 ? "is" : "are"));
             return add(i, fmt::format("{}: this makes no byte of the packet accessible", way));
         }
         const int reg = dst ? insn.dst : insn.src;
@@ -401,8 +408,17 @@ class Slicer {
         }
     }
 
-    /// From where the reference was acquired to the end: the branches in between.
-    std::vector<Step> leak(uint32_t acquired) {
+    std::optional<uint32_t> last_call_of(int32_t helper) const {
+        for (size_t i = entries_.size(); i-- > 0;) {
+            const isa::Insn& insn = insn_at(entries_[i]);
+            if (is_call(insn) && insn.src == isa::kCallHelper && insn.imm == helper)
+                return entries_[i].insn;
+        }
+        return std::nullopt;
+    }
+
+    /// From where something was acquired to the end: the branches in between.
+    std::vector<Step> held(uint32_t acquired, std::string_view does, std::string_view what) {
         std::vector<Step> steps;
         size_t from = entries_.size();
         for (size_t i = entries_.size(); i-- > 0;)
@@ -412,9 +428,9 @@ class Slicer {
             }
         if (from == entries_.size()) from = 0;
         const isa::Insn& call = a_.insns[acquired];
-        steps.push_back({acquired, is_call(call) ? fmt::format("{} acquires a reference",
-                                                               callee_name(call, acquired))
-                                                 : "a reference is acquired"});
+        steps.push_back({acquired, is_call(call)
+                                       ? fmt::format("{} {}", callee_name(call, acquired), does)
+                                       : std::string("it is acquired here")});
         for (size_t i = from + 1; i + 1 < entries_.size(); i++) {
             if (!is_conditional(insn_at(entries_[i]))) continue;
             steps.push_back({entries_[i].insn,
@@ -422,7 +438,8 @@ class Slicer {
         }
         if (steps.size() > kMaxSteps)
             steps.erase(steps.begin() + 1, steps.end() - ptrdiff_t(kMaxSteps) + 1);
-        steps.push_back({a_.refusal.insn, "the path ends here, and the reference is still held"});
+        steps.push_back(
+            {a_.refusal.insn, fmt::format("on this path the {} is still held here", what)});
         return steps;
     }
 

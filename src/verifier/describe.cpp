@@ -107,8 +107,8 @@ std::string describe(const RegState& reg) {
             const std::string where =
                 fmt::format("a pointer into {}{}", describe_target(reg), offset_of(reg));
             if (reg.packet_range > 0)
-                return fmt::format("{} ({} bytes from the start are checked)", where,
-                                   reg.packet_range);
+                return fmt::format("{} ({} byte{} from the start checked)", where, reg.packet_range,
+                                   reg.packet_range == 1 ? "" : "s");
             return where + " (no byte is checked against data_end)";
         }
         default: break;

@@ -33,6 +33,13 @@ std::string tidy(std::string_view text) {
     return printable(out);
 }
 
+/// Some of the kernel's messages are two lines.
+std::string one_line(std::string_view text) {
+    std::string out;
+    for (const char c : trim(text)) out += c == '\n' ? std::string("; ") : std::string(1, c);
+    return printable(out);
+}
+
 /// What follows '#': whom a call calls, what an address is of.
 std::string remark(const ObjectSpec& object, const ProgSpec& prog, uint32_t index) {
     const isa::Insn& insn = prog.insns[index];
@@ -119,11 +126,12 @@ std::string explain(const ObjectSpec& object, const ProgSpec& prog, const Verdic
     if (verdict.path.size() > 1) {
         out += "\nhow the program gets there:\n";
         StepWriter steps(object, prog);
-        for (const Step& step : verdict.path) steps.put(step.insn, step.note);
+        for (size_t i = 0; i + 1 < verdict.path.size(); i++)
+            steps.put(verdict.path[i].insn, verdict.path[i].note);
         out += steps.out;
     }
     out += fmt::format("\nto fix it: {}\n", rule.fix);
-    out += fmt::format("the kernel's words: {}\n", printable(verdict.reason));
+    out += fmt::format("the kernel's words: {}\n", one_line(verdict.reason));
     return out;
 }
 
