@@ -40,6 +40,7 @@ class Sandbox {
     Sandbox() {
         const fs::path build = fs::absolute(testing::binary_dir());
         fs::create_symlink(build / "tests/objects", dir_.path() / "objects");
+        fs::create_symlink(build / "tests/verifier/common", dir_.path() / "common");
         fs::create_symlink(build / "examples", dir_.path() / "examples");
         fs::create_symlink(fs::absolute(testing::source_dir()), dir_.path() / "source");
         prefix_ = fmt::format(
