@@ -5,10 +5,12 @@
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
+#include <cstring>
+
 #include "engine/helpers/packet.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/packet/skb_ops.hpp"
-#include "maps/map.hpp"
+#include "maps/redirect_map.hpp"
 
 namespace skep::engine {
 
@@ -60,14 +62,16 @@ uint64_t redirect_map(Execution& x, uint64_t map_pointer, uint64_t key, uint64_t
     constexpr uint64_t kActions = XDP_ABORTED | XDP_DROP | XDP_PASS | XDP_TX;
     PacketBuffer* packet = packet_of(x);
     if (!packet) return 0;
-    auto* map = reinterpret_cast<maps::Map*>(map_pointer);
+    auto* map = reinterpret_cast<maps::Map*>(map_pointer)->as<maps::RedirectMap>();
+    if (!map) return x.fault(Fault::Kind::BadArgument, "this map is none to redirect by", 1);
     const MapType type = map->def().type;
     const bool devices = type == MapType::Devmap || type == MapType::DevmapHash;
     const uint64_t allowed = devices ? BPF_F_BROADCAST | BPF_F_EXCLUDE_INGRESS : 0;
     if (flags & ~(kActions | allowed)) return XDP_ABORTED;
     const auto index = static_cast<uint32_t>(key);
     const bool broadcast = (flags & allowed & BPF_F_BROADCAST) != 0;
-    if (!map->lookup(&index, x.cpu()) && !broadcast) {
+    const void* target = map->target(index);
+    if (!target && !broadcast) {
         packet->redirect.reset();
         return flags & kActions;
     }
@@ -76,6 +80,7 @@ uint64_t redirect_map(Execution& x, uint64_t map_pointer, uint64_t key, uint64_t
                                 .key = index,
                                 .broadcast = broadcast,
                                 .exclude_ingress = (flags & allowed & BPF_F_EXCLUDE_INGRESS) != 0};
+    if (devices && !broadcast) std::memcpy(&packet->redirect->ifindex, target, sizeof(uint32_t));
     return XDP_REDIRECT;
 }
 

@@ -89,7 +89,7 @@ struct SkbInfo {
 struct Redirect {
     enum class Kind : uint8_t { Interface, Peer, Neighbour, Map };
     Kind kind = Kind::Interface;
-    uint32_t ifindex = 0;  ///< of all but Map
+    uint32_t ifindex = 0;  ///< 0: another kind of target, or several
     bool ingress = false;  ///< into the interface as if received there
     maps::Map* map = nullptr;
     uint32_t key = 0;

@@ -32,6 +32,10 @@ std::string describe(const engine::Redirect& redirect) {
         case Kind::Map: break;
     }
     const std::string& map = redirect.map->def().name;
+    if (redirect.ifindex) {
+        return fmt::format("interface {}, by key {} of map '{}'", redirect.ifindex, redirect.key,
+                           map);
+    }
     if (!redirect.broadcast) return fmt::format("key {} of map '{}'", redirect.key, map);
     return fmt::format("all of map '{}'{}", map,
                        redirect.exclude_ingress ? " but where it came from" : "");

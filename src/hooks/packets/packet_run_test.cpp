@@ -36,20 +36,28 @@ struct Loaded {
     std::optional<PacketRunner> runner;
 
     Loaded(ProgType type, std::string_view text, AttachType attach = AttachType::None,
-           const RunnerOptions& options = {}) {
+           const std::vector<object::MapSpec>& maps = {}) {
         env.clock = clock.function();
         const auto assembly = isa::assemble(text, helper_number);
         EXPECT_TRUE(assembly) << (assembly ? "" : isa::render(assembly.error(), text, "test.s"));
         object::ProgSpec prog{.name = "test", .type = type, .attach_type = attach};
         prog.insns = assembly->insns;
         prog.subprogs = {{.name = "test", .insn = 0}};
+        for (uint32_t i = 0; i < prog.insns.size(); ++i) {
+            // "rN = 0x6d6170 ll" is the map.
+            if (!prog.insns[i].is_wide() || prog.insns[i].imm != 0x6d6170) continue;
+            prog.insns[i].src = isa::kPseudoMapFd;
+            prog.insns[i].imm = 0;
+            prog.references.push_back({object::Reference::Kind::Map, i, 0});
+        }
         object::ObjectSpec spec{.name = "test", .license = "GPL"};
+        spec.maps = maps;
         spec.progs.push_back(std::move(prog));
         auto loaded = engine::Object::load(spec, env);
         EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().to_string());
         object = *std::move(loaded);
         execution = *engine::Execution::create(env);
-        auto made = PacketRunner::create(*object->find_prog("test"), *execution, options);
+        auto made = PacketRunner::create(*object->find_prog("test"), *execution);
         EXPECT_TRUE(made);
         runner.emplace(*std::move(made));
     }
@@ -201,6 +209,34 @@ TEST(PacketRun, SaysWhereRedirectsLead) {
     ASSERT_EQ(written.size(), 2u);
     EXPECT_EQ(written[0].comment, "copy to interface 5");
     EXPECT_EQ(written[1].comment, "redirected to interface 7, as received there");
+}
+
+TEST(PacketRun, RedirectsByMaps) {
+    const testing::ScratchDir dir;
+    // The key is the last byte of the packet; XDP_PASS where the map has none.
+    Loaded prog(ProgType::Xdp, R"(
+        r2 = *(u32 *)(r1 + 0)
+        r2 = *(u8 *)(r2 + 61)
+        r1 = 0x6d6170 ll
+        r3 = 2
+        call bpf_redirect_map
+        exit
+    )",
+                AttachType::None,
+                {{.name = "ports",
+                  .type = MapType::Devmap,
+                  .key_size = 4,
+                  .value_size = 4,
+                  .max_entries = 64}});
+    const uint32_t key = 19, ifindex = 7;
+    ASSERT_EQ(prog.object->find_map("ports")->user_update(&key, &ifindex, 0), 0);
+    Bytes other = udp(1);
+    other[61] = 20;
+    const std::string out = dir.file("out.pcapng");
+    const PacketStats stats = prog.run(write_capture(dir, {udp(1), other}), {.write = out});
+    EXPECT_THAT(stats.verdicts, ElementsAre(Pair("XDP_PASS", 1), Pair("XDP_REDIRECT", 1)));
+    EXPECT_EQ(read_capture(out).at(0).comment,
+              "redirected to interface 7, by key 19 of map 'ports'");
 }
 
 TEST(PacketRun, ShowsOtherLinkTypesAsEthernet) {
