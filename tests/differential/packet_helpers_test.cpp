@@ -24,7 +24,9 @@ namespace {
 
 using engine::PacketBuffer;
 
-constexpr int kRounds = 1500;
+// Few enough that all programs of a run can wait to be freed at once: Linux 6.18 frees them on a
+// queue that takes 1,024 pieces of work a CPU, and can stop for good when that is full of them.
+constexpr int kRounds = 200;
 #ifndef BPF_F_TEST_SKB_CHECKSUM_COMPLETE
 constexpr uint32_t BPF_F_TEST_SKB_CHECKSUM_COMPLETE = 1u << 2;
 #endif
@@ -211,7 +213,9 @@ TEST_P(PacketHelpers, DoWhatTheKernelsDo) {
         const Bytes frame = random_frame(random);
         random_context(random, frame);
         const uint32_t seen = static_cast<uint32_t>(frame.size()) - (from_network() ? 14 : 0);
-        const StepProgram program = random_program(random, kind_, seen);
+        // The kernel checks a known sum after the run, and crashes (BUG in skb_checksum(), 6.18)
+        // where a program has moved the network header beyond the packet's end.
+        const StepProgram program = random_program(random, kind_, seen, sum_known_);
         const auto kernel = in_kernel(program, frame);
         if (HasFailure()) break;
         if (!kernel) continue;

@@ -27,8 +27,8 @@ constexpr int16_t kTarget = -128;  // 64 bytes for them to write
 
 class Writer {
   public:
-    Writer(Random& random, const platform::ProgKind& kind, uint32_t size)
-        : random_(random), kind_(kind), size_(size) {}
+    Writer(Random& random, const platform::ProgKind& kind, uint32_t size, bool still)
+        : random_(random), kind_(kind), size_(size), still_(still) {}
 
     StepProgram write();
 
@@ -148,6 +148,7 @@ class Writer {
     Random& random_;
     platform::ProgKind kind_;
     uint32_t size_;
+    bool still_;
     StepProgram program_;
 };
 
@@ -226,6 +227,7 @@ bool Writer::csum_state() {
 }
 
 bool Writer::change() {
+    if (still_) return false;
     const int64_t n = size_, wrong = one_in(10);
     switch (below(5)) {
         case 0:
@@ -244,6 +246,7 @@ bool Writer::change() {
 }
 
 bool Writer::adjust_room() {
+    if (still_) return false;
     const int64_t diff =
         one_in(3)
             ? static_cast<int64_t>(below(80)) - 40
@@ -264,6 +267,7 @@ bool Writer::adjust_room() {
 }
 
 bool Writer::vlan() {
+    if (still_) return false;
     if (one_in(2)) return call_with(HelperId::skb_vlan_pop, {});
     return call_with(HelperId::skb_vlan_push,
                      {pick({0x0081, 0xa888, 0, 0x0008}), static_cast<int64_t>(below(0x10000))});
@@ -463,8 +467,9 @@ StepProgram Writer::write() {
 
 }  // namespace
 
-StepProgram random_program(Random& random, const platform::ProgKind& kind, uint32_t size) {
-    return Writer(random, kind, size).write();
+StepProgram random_program(Random& random, const platform::ProgKind& kind, uint32_t size,
+                           bool still) {
+    return Writer(random, kind, size, still).write();
 }
 
 std::vector<uint8_t> random_frame(Random& random) {

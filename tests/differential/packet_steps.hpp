@@ -25,8 +25,10 @@ struct StepProgram {
 };
 
 /// `size` is that of the packet it will run on: what is near its end is worth trying. The result of
-/// a cgroup_skb program, whose return value may only be 0 or 1, is its mark.
-StepProgram random_program(Random& random, const platform::ProgKind& kind, uint32_t size);
+/// a cgroup_skb program, whose return value may only be 0 or 1, is its mark. A `still` program
+/// moves no headers and keeps the packet's length.
+StepProgram random_program(Random& random, const platform::ProgKind& kind, uint32_t size,
+                           bool still = false);
 
 /// Frames of all sorts: IPv4, IPv6, tagged, odd types and lengths, random bytes; 14 to 1500 bytes.
 std::vector<uint8_t> random_frame(Random& random);
