@@ -18,7 +18,7 @@ namespace {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kRounds = 4'000;
 #else
-constexpr int kRounds = 200'000;
+constexpr int kRounds = 50'000;
 #endif
 
 /// A key whose words all say the same, so that a key pieced together of two shows.
