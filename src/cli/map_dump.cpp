@@ -32,16 +32,15 @@ bool is_array(MapType type) {
            type == MapType::ArrayOfMaps;
 }
 
-/// Keys as numbers where they are of such a size, else byte by byte.
-bool key_less(const Element& a, const Element& b) {
-    const auto number = [](const Bytes& key) {
-        uint64_t value = 0;
-        std::copy_n(key.data(), std::min(key.size(), sizeof(value)),
-                    reinterpret_cast<uint8_t*>(&value));
-        return value;
-    };
-    if (a.key.size() <= sizeof(uint64_t)) return number(a.key) < number(b.key);
-    return a.key < b.key;
+uint64_t to_number(ByteView bytes) {
+    uint64_t number = 0;
+    std::copy_n(bytes.data(), std::min(bytes.size(), sizeof(number)),
+                reinterpret_cast<uint8_t*>(&number));
+    return number;
+}
+
+bool is_zero(ByteView bytes) {
+    return std::ranges::all_of(bytes, [](uint8_t byte) { return byte == 0; });
 }
 
 std::vector<Element> read_elements(maps::Map& map) {
@@ -60,7 +59,6 @@ std::vector<Element> read_elements(maps::Map& map) {
         if (map.user_lookup(element.key.data(), element.value.data()) == 0)
             elements.push_back(element);
     }
-    std::ranges::stable_sort(elements, key_less);
     return elements;
 }
 
@@ -75,7 +73,7 @@ class Dumper {
 
     void json(JsonWriter& out) {
         out.begin_array();
-        for (const Element& element : read_elements(map_)) {
+        for (const Element& element : elements()) {
             out.begin_object().key("key");
             put_key(out, element.key);
             out.key("value");
@@ -88,39 +86,53 @@ class Dumper {
     }
 
     std::string text() {
-        const std::vector<Element> elements = read_elements(map_);
+        const std::vector<Element> all = elements();
         Table table(columns());
         size_t zeros = 0;
-        for (const Element& element : elements) {
-            if (is_array(spec_.type) && elements.size() > 1 &&
-                std::ranges::all_of(element.value, [](uint8_t byte) { return byte == 0; })) {
+        for (const Element& element : all) {
+            if (is_array(spec_.type) && all.size() > 1 && is_zero(element.value))
                 zeros++;
-                continue;
-            }
-            table.row(row(element));
+            else
+                put_rows(table, element);
         }
         std::string out = fmt::format("{} ({}): {} of {} elements{}\n", printable(spec_.name),
-                                      to_string(spec_.type), elements.size(), spec_.max_entries,
+                                      to_string(spec_.type), all.size(), spec_.max_entries,
                                       zeros ? fmt::format(", {} of them zero", zeros) : "");
         return table.empty() ? out : out + table.to_string();
     }
 
   private:
-    std::vector<std::string> columns() const {
-        std::vector<std::string> columns = {"KEY"};
-        if (numeric()) columns.emplace_back(per_cpu_ ? ">SUM" : ">VALUE");
-        if (!numeric() && !per_cpu_) columns.emplace_back("VALUE");
-        if (per_cpu_)
-            for (uint32_t cpu = 0; cpu < maps::possible_cpus(); cpu++)
-                columns.push_back(fmt::format("{}CPU {}", numeric() ? ">" : "", cpu));
-        return columns;
+    /// In the order of their keys: numbers as such, others byte by byte.
+    std::vector<Element> elements() {
+        std::vector<Element> all = read_elements(map_);
+        if (map_.def().key_size == 0) return all;  // a queue has an order of its own
+        const bool by_number = is_array(spec_.type) || is_number(spec_.key_type_id);
+        std::ranges::stable_sort(all, [&](const Element& a, const Element& b) {
+            return by_number ? to_number(a.key) < to_number(b.key) : a.key < b.key;
+        });
+        return all;
     }
 
-    std::vector<std::string> row(const Element& element) const {
-        std::vector<std::string> cells = {key_text(element.key)};
-        if (per_cpu_ && numeric()) cells.push_back(fmt::to_string(sum(element)));
-        for (const ByteView value : values(element)) cells.push_back(value_text(value));
-        return cells;
+    std::vector<std::string> columns() const {
+        if (!per_cpu_) return {"KEY", numeric() ? ">VALUE" : "VALUE"};
+        if (numeric()) return {"KEY", ">SUM", "BY CPU"};
+        return {"KEY", ">CPU", "VALUE"};
+    }
+
+    void put_rows(Table& table, const Element& element) const {
+        const std::vector<ByteView> copies = values(element);
+        if (!per_cpu_) return table.row({key_text(element.key), value_text(copies.front())});
+        uint64_t sum = 0;
+        std::string by_cpu;
+        for (size_t cpu = 0; cpu < copies.size(); cpu++) {
+            if (is_zero(copies[cpu])) continue;
+            sum += to_number(copies[cpu]);
+            by_cpu +=
+                fmt::format("{}{}: {}", by_cpu.empty() ? "" : ", ", cpu, value_text(copies[cpu]));
+            if (!numeric())
+                table.row({key_text(element.key), fmt::to_string(cpu), value_text(copies[cpu])});
+        }
+        if (numeric()) table.row({key_text(element.key), fmt::to_string(sum), by_cpu});
     }
 
     /// The copies of the value: one, or one a CPU, each padded to 8 bytes.
@@ -133,20 +145,12 @@ class Dumper {
         return copies;
     }
 
-    bool numeric() const {
-        return btf_ && spec_.value_type_id != 0 &&
-               btf_->resolve(spec_.value_type_id).kind() == btf::Kind::Int;
+    bool is_number(uint32_t type) const {
+        if (!btf_ || type == 0) return false;
+        const btf::Type resolved = btf_->resolve(type);
+        return resolved.kind() == btf::Kind::Int || resolved.is_enum();
     }
-    uint64_t sum(const Element& element) const {
-        uint64_t total = 0;
-        for (const ByteView value : values(element)) {
-            uint64_t number = 0;
-            std::copy_n(value.data(), std::min(value.size(), sizeof(number)),
-                        reinterpret_cast<uint8_t*>(&number));
-            total += number;
-        }
-        return total;
-    }
+    bool numeric() const { return is_number(spec_.value_type_id); }
 
     void put_key(JsonWriter& out, ByteView key) const {
         if (key.empty())

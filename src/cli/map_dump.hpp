@@ -12,8 +12,9 @@
 
 namespace skep::cli {
 
-/// The map as a table: "MAP packets: percpu_hash, 4 of 16", then keys and values. Values of per-CPU
-/// maps that are numbers are added up. Elements of arrays that are all zero are left out.
+/// The map as a table: "packets (percpu_hash): 4 of 16 elements", then keys and values. Numbers of
+/// per-CPU maps are added up; other values are a row for each CPU. What is all zero is left out of
+/// arrays and of per-CPU values.
 std::string map_text(const engine::Object& object, size_t index);
 
 /// [{"key":...,"value":...}, ...]: all elements. Values of per-CPU maps are arrays, one a CPU; what
