@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the .test files of this folder with the real binary:
+// Runs the .test files of this folder with the real binary, and the ```console blocks of README.md
+// and docs/:
 //
 //     cli_scripts_test [--update] [NAME...]
 #include <fmt/format.h>
@@ -10,6 +11,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <regex>
 
 #include "base/file.hpp"
 #include "base/testing.hpp"
@@ -38,10 +40,14 @@ struct Ran {
 class Sandbox {
   public:
     Sandbox() {
+        // For tests of what an ordinary user may.
+        fs::permissions(dir_.path(), fs::perms::others_read | fs::perms::others_exec,
+                        fs::perm_options::add);
         const fs::path build = fs::absolute(testing::binary_dir());
         fs::create_symlink(build / "tests/objects", dir_.path() / "objects");
         fs::create_symlink(build / "tests/verifier/common", dir_.path() / "common");
         fs::create_symlink(build / "examples", dir_.path() / "examples");
+        fs::create_symlink(build / "skep", dir_.path() / "skep");
         fs::create_symlink(fs::absolute(testing::source_dir()), dir_.path() / "source");
         prefix_ = fmt::format(
             "cd {} && export PATH={}:\"$PATH\" LC_ALL=C TERM=dumb && unset NO_COLOR && ",
@@ -113,6 +119,64 @@ class Script : public ::testing::Test {
     fs::path path_;
 };
 
+/// What documents show: the text of all ```console blocks.
+std::string console_blocks(std::string_view document) {
+    std::string script;
+    bool inside = false;
+    for (const std::string& line : to_lines(document)) {
+        if (line.starts_with("```"))
+            inside = line == "```console";
+        else if (inside)
+            script += line + '\n';
+    }
+    return script;
+}
+
+/// Numbers differ from run to run (process ids, times), and so do widths of columns with them.
+std::vector<std::string> without_numbers(const std::vector<std::string>& lines) {
+    static const std::regex number("0x[0-9a-f]+|[0-9]+(\\.[0-9]+)?"), blanks(" +");
+    std::vector<std::string> out;
+    for (const std::string& line : lines)
+        out.push_back(std::regex_replace(std::regex_replace(line, number, "N"), blanks, " "));
+    return out;
+}
+
+class Document : public ::testing::Test {
+  public:
+    explicit Document(fs::path path) : path_(std::move(path)) {}
+
+    void TestBody() override {
+        const auto text = read_file(path_.string());
+        ASSERT_TRUE(text) << text.error().message;
+        const Sandbox sandbox;
+        for (const Step& step : parse_script(
+                 console_blocks({reinterpret_cast<const char*>(text->data()), text->size()}))) {
+            if (step.kind != Step::Kind::Command) continue;
+            const Ran ran = sandbox.run(step.text);
+            EXPECT_EQ(ran.exit_code, step.exit_code) << step.text;
+            EXPECT_TRUE(matches(without_numbers(step.expected), without_numbers(ran.lines)))
+                << path_ << "\n$ " << step.text << "\n--- actual\n"
+                << fmt::format("{}", fmt::join(ran.lines, "\n"));
+        }
+    }
+
+  private:
+    fs::path path_;
+};
+
+void register_documents(const std::vector<std::string>& wanted) {
+    std::vector<fs::path> files = {testing::source_dir() / "README.md"};
+    for (const auto& entry : fs::directory_iterator(testing::source_dir() / "docs"))
+        if (entry.path().extension() == ".md") files.push_back(entry.path());
+    std::ranges::sort(files);
+    for (const fs::path& file : files) {
+        const std::string name = file.stem().string();
+        if (!wanted.empty() && std::ranges::find(wanted, name) == wanted.end()) continue;
+        ::testing::RegisterTest("docs", name.c_str(), nullptr, nullptr, file.c_str(), 1,
+                                [file]() -> ::testing::Test* { return new Document(file); });
+    }
+}
+
 void register_scripts(const std::vector<std::string>& wanted) {
     std::vector<fs::path> files;
     for (const auto& entry : fs::directory_iterator(testing::source_dir() / "tests/cli"))
@@ -139,5 +203,6 @@ int main(int argc, char** argv) {
             wanted.emplace_back(argv[i]);
     }
     skep::cli_test::register_scripts(wanted);
+    skep::cli_test::register_documents(wanted);
     return RUN_ALL_TESTS();
 }
