@@ -20,12 +20,16 @@ endfunction()
 
 # skep_test(NAME LABEL unit|conformance|differential|kernel|cli|e2e SOURCES ... LIBS ...)
 # One gtest executable, one ctest entry. A test that cannot run here skips itself with the reason.
+# Those that load programs or seccomp filters into the kernel have the label bpf too.
 function(skep_test NAME)
   cmake_parse_arguments(T "" "LABEL" "SOURCES;LIBS" ${ARGN})
   add_executable(${NAME} ${T_SOURCES})
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} skep_flags GTest::gmock GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME} --gtest_brief=1)
+  if(NOT T_LABEL MATCHES "^(unit|conformance)$" OR NAME MATCHES "^(isa|hooks)_test$")
+    list(APPEND T_LABEL bpf)
+  endif()
   set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300
     ENVIRONMENT "SKEP_SOURCE_DIR=${PROJECT_SOURCE_DIR};SKEP_BINARY_DIR=${CMAKE_BINARY_DIR}")
 endfunction()
