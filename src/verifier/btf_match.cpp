@@ -273,6 +273,7 @@ bool is_ctx_pointer(const btf::Btf& btf, const Type& pointer, ProgType type) {
     const Type target = btf.resolve(pointer.ref());
     if (!target.is_composite() || target.name().empty()) return false;
     const std::string_view wanted = uapi_ctx_name(type);
+    if (type == ProgType::Kprobe && target.name() == "bpf_user_pt_regs_t") return true;
     return !wanted.empty() && (target.name() == wanted || is_projection_of(wanted, target.name()));
 }
 

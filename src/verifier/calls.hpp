@@ -12,6 +12,8 @@ namespace skep::verifier {
 // Before exploration.
 /// Program type, attach point, licence, sleepable, maps: what can be said without following it.
 bool check_program_kind(Analysis& a);
+/// The function that bpf_throw() leads to, if the program has one: Analysis::exception_callback.
+bool find_exception_callback(Analysis& a);
 /// One map that the program refers to (special fields are parsed here: MapInfo::record).
 bool check_map_prog_compatibility(Analysis& a, MapInfo& map);
 /// lddw of a kernel variable or function (src = BPF_PSEUDO_BTF_ID).

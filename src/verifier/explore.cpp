@@ -248,8 +248,8 @@ bool check_call(Analysis& a, const Insn& insn, bool& exits) {
 
 /// What exit does: `ended` where the whole path has ended.
 bool check_exit(Analysis& a, bool exception, bool& ended) {
-    if (!check_resource_leak(a, exception, a.state->curframe == 0,
-                             "BPF_EXIT instruction in main prog"))
+    if (!check_resource_leak(a, exception, exception || a.state->curframe == 0,
+                             exception ? "bpf_throw" : "BPF_EXIT instruction in main prog"))
         return false;
     if (!exception && a.state->curframe) {
         a.liveness->commit();

@@ -75,6 +75,10 @@ bool check_map_prog_compatibility(Analysis& a, MapInfo& map) {
     const Record* record = record_of_map(a, map);
     map.record = record;
     if (map.inner) map.inner->record = record_of_map(a, *map.inner);
+    if (record && record->malformed)
+        return a.refuse(Rule::MapField,
+                        "map '{}' cannot be created: its special fields are invalid",
+                        map.spec->name);
     if (record) {
         if (record->has(FieldKind::ListHead | FieldKind::RbRoot) && is_tracing(prog))
             return a.refuse(Rule::MapField,

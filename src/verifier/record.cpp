@@ -71,6 +71,8 @@ class Finder {
         return std::move(fields_);
     }
 
+    bool malformed() const { return malformed_; }
+
   private:
     // typedefs and qualifiers hide a field from the kernel, arrays do not.
     bool walk_member(const Type& parent, const btf::Member& member, int32_t index, uint32_t offset,
@@ -91,7 +93,7 @@ class Finder {
                 if (offset % named->align != 0) return true;
                 Field field{named->kind, offset, named->size, nullptr, 0, 0};
                 if (field.kind == FieldKind::ListHead || field.kind == FieldKind::RbRoot) {
-                    if (!set_graph_root(parent, index, field)) return true;
+                    if (!set_graph_root(parent, index, field)) return false;
                 }
                 fields_.push_back(field);
                 size = named->size;
@@ -134,7 +136,10 @@ class Finder {
                                            &std::pair<std::string_view, FieldKind>::first);
         if (tag == std::end(kPointerTags)) return false;
         const Type pointee = btf_.resolve(target.ref());
-        if (pointee.kind() != Kind::Struct && pointee.kind() != Kind::Fwd) return false;
+        if (pointee.kind() != Kind::Struct && pointee.kind() != Kind::Fwd) {
+            malformed_ = true;
+            return false;
+        }
         Field field{tag->second, offset, 8, &btf_, pointee.id(), 0};
         if (a_.kernel_btf && field.kind != FieldKind::Uptr)
             if (const auto in_kernel = a_.kernel_btf->find(pointee.name(), Kind::Struct)) {
@@ -173,6 +178,7 @@ class Finder {
     Analysis& a_;
     const btf::Btf& btf_;
     std::vector<Field> fields_;
+    bool malformed_ = false;
 };
 
 std::unique_ptr<Record> parse(Analysis& a, uint32_t type_id) {
@@ -183,12 +189,14 @@ std::unique_ptr<Record> parse(Analysis& a, uint32_t type_id) {
     const bool ok = type.is_composite()            ? finder.walk_struct(type, 0, 0)
                     : type.kind() == Kind::Datasec ? finder.walk_datasec(type)
                                                    : false;
-    if (ok) record->fields = finder.take();
+    record->malformed =
+        (!ok && (type.is_composite() || type.kind() == Kind::Datasec)) || finder.malformed();
+    if (!record->malformed) record->fields = finder.take();
     return record;
 }
 
 const Record* non_empty(const Record& record) {
-    return record.fields.empty() ? nullptr : &record;
+    return record.fields.empty() && !record.malformed ? nullptr : &record;
 }
 
 }  // namespace

@@ -60,6 +60,7 @@ struct Field {
 
 struct Record {
     std::vector<Field> fields;  ///< ascending by offset
+    bool malformed = false;     ///< no kernel makes a map with such a value
 
     bool has(FieldKind kinds) const;
     const Field* find(uint32_t offset, FieldKind kinds) const;

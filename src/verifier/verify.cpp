@@ -27,6 +27,7 @@ Result<void> check_spec(const object::ObjectSpec& object, const object::ProgSpec
 /// The steps in the kernel's order, which decides which refusal comes first.
 bool check(Analysis& a, uint32_t& stack_depth) {
     if (!a.insns.empty() && !find_subprogs(a)) return false;
+    if (!find_exception_callback(a)) return false;
     if (!a.insns.empty() && !check_subprogs(a)) return false;
     if (!check_instructions(a)) return false;
     if (!check_cfg(a)) return false;
