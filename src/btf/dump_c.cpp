@@ -222,7 +222,7 @@ class Dumper {
             case Kind::Typedef: return nodes_[type.id()].name;
             case Kind::Struct:
             case Kind::Union:
-                if (type.name().empty()) return body(type, indent_);
+                if (type.name().empty()) return nested_body(type);
                 break;
             case Kind::Enum:
             case Kind::Enum64:
@@ -232,6 +232,12 @@ class Dumper {
             default: return "void";
         }
         return fmt::format("{} {}", keyword(type), nodes_[type.id()].name);
+    }
+
+    /// Of an anonymous type, which may lead back to itself through a function's parameters.
+    std::string nested_body(const Type& type) {
+        if (indent_ > int(Btf::kMaxNesting)) too_deep_ = true;
+        return failed() ? std::string() : body(type, indent_);
     }
 
     std::string body(const Type& type, int indent);

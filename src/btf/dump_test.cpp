@@ -208,6 +208,13 @@ TEST(DumpC, HostileTypesEndInAnError) {
     endless.add_struct("s", 8, {{"p", 2, 0}});
     endless.add_ptr(2);
     EXPECT_NE(c_of(endless).find("cannot be written as C"), std::string::npos);
+
+    Writer cycle;  // an anonymous struct with a pointer to a function that takes it
+    cycle.add_struct("", 8, {{"f", 2, 0}});
+    cycle.add_ptr(3);
+    cycle.add_func_proto(0, {{"x", 1}});
+    cycle.add_ref(Kind::Typedef, 1, "t");
+    EXPECT_NE(c_of(cycle).find("cannot be written as C"), std::string::npos);
 }
 
 }  // namespace
