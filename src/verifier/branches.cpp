@@ -176,8 +176,8 @@ void mark_null_branch(Analysis& a, VerifierState& state, int regno, bool is_null
 }
 
 bool check_may_goto(Analysis& a, const Insn& insn) {
-    if (insn.opcode != (isa::kJmp | isa::kJcond) || insn.src || insn.dst || insn.imm ||
-        insn.off == 0)
+    const bool nowhere = insn.off == 0 && a.platform.version < platform::KernelVersion("6.14");
+    if (insn.opcode != (isa::kJmp | isa::kJcond) || insn.src || insn.dst || insn.imm || nowhere)
         return a.refuse(Rule::BadInsn, "invalid may_goto off {} imm {}", insn.off, insn.imm);
     VerifierState* previous = a.find_prev_entry(a.state->parent, a.insn_index);
     VerifierState* queued = a.push_state(a.insn_index + 1, a.insn_index, false);
