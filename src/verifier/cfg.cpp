@@ -114,6 +114,19 @@ bool find_subprogs(Analysis& a) {
     return true;
 }
 
+namespace {
+
+/// By its BTF; without, nobody knows otherwise.
+bool returns_number(const Analysis& a, const SubprogInfo& subprog) {
+    if (!a.prog_btf || subprog.btf_id == 0) return true;
+    const btf::Type func = a.prog_btf->type(subprog.btf_id);
+    if (func.kind() != btf::Kind::Func) return true;
+    const btf::Type returned = a.prog_btf->resolve(a.prog_btf->type(func.ref()).ref());
+    return returned.kind() == btf::Kind::Int || returned.is_enum();
+}
+
+}  // namespace
+
 bool check_subprogs(Analysis& a) {
     for (SubprogInfo& subprog : a.subprogs) {
         for (uint32_t i = subprog.start; i < subprog.end; ++i) {
@@ -133,6 +146,9 @@ bool check_subprogs(Analysis& a) {
             }
             if (insn.is_wide()) ++i;  // a second half that looks like a jump is none
         }
+        if (subprog.has_ld_abs && subprog.start > 0 && !returns_number(a, subprog))
+            return a.refuse(Rule::LegacyLoad,
+                            "LD_ABS is only allowed in functions that return 'int'.");
         const Insn& last = a.insns[subprog.end - 1];
         const bool ends = last.opcode == (isa::kJmp | isa::kExit) ||
                           last.opcode == (isa::kJmp | isa::kJa) ||

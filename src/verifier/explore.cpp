@@ -356,7 +356,17 @@ bool Explorer::execute(bool& ended) {
             break;
         case isa::kLd:
             ok = insn.is_wide() ? check_wide(a_, insn) : check_legacy_load(a_, insn);
-            break;
+            if (!ok || insn.is_wide() || current_.curframe == 0) break;
+            // Where the packet is too short it returns 0 from this function.
+            if (!push(index + 1, index, false)) {
+                ok = false;
+                break;
+            }
+            a_.reg_mut(0).set_constant(0);
+            ok = check_exit(a_, false, ended);
+            if (!ok) break;
+            print_state_ = true;
+            return true;
         default:
             ++jumps;
             switch (insn.operation()) {
