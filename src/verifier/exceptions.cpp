@@ -25,7 +25,10 @@ bool find_exception_callback(Analysis& a) {
     for (size_t i = 1; i < a.subprogs.size(); ++i) {
         if (a.subprogs[i].btf_id != function->id()) continue;
         a.exception_callback = int32_t(i);
-        a.subprogs[i].is_exception_cb = true;
+        SubprogInfo& callback = a.subprogs[i];
+        callback.is_exception_cb = true;
+        // It starts a chain of calls of its own, from which nothing may be thrown.
+        callback.is_cb = callback.is_async_cb = true;
         return true;
     }
     return a.refuse(Rule::BadSubprog, "exception callback type id not found in func_info");
