@@ -89,9 +89,8 @@ inline void refuses(std::string_view words, std::string_view source,
                     ProgType type = ProgType::SocketFilter, Options options = {}) {
     const Verdict verdict = verdict_of(source, type, options);
     EXPECT_FALSE(verdict.accepted) << verdict.log;
-    EXPECT_NE(verdict.reason.find(words), std::string::npos)
-        << verdict.reason << "\n"
-        << verdict.log;
+    EXPECT_NE(verdict.reason.find(words), std::string::npos) << verdict.reason << "\n"
+                                                             << verdict.log;
 }
 
 }  // namespace skep::verifier
