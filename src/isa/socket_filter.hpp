@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/file.hpp"
+#include "base/kernel_pace.hpp"
 #include "isa/classic.hpp"
 #include "isa/disasm.hpp"
 
@@ -22,6 +23,7 @@ namespace skep::isa::testing {
 
 /// 0 or the errno with which the kernel refuses it.
 inline int attach_classic(int fd, ClassicView program) {
+    pace_program_loads();
     std::vector<sock_filter> filter;
     for (const ClassicInsn& insn : program) filter.push_back({insn.code, insn.jt, insn.jf, insn.k});
     const sock_fprog fprog{static_cast<unsigned short>(filter.size()), filter.data()};
@@ -30,6 +32,7 @@ inline int attach_classic(int fd, ClassicView program) {
 
 /// The program's descriptor, or none with errno set; the verifier's words go to `log`.
 inline UniqueFd load_ebpf(InsnView insns, std::string& log) {
+    pace_program_loads();
     log.assign(1 << 16, '\0');
     bpf_attr attr{};
     attr.prog_type = BPF_PROG_TYPE_SOCKET_FILTER;

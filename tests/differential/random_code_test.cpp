@@ -14,7 +14,7 @@
 namespace skep::kernel_test {
 namespace {
 
-constexpr int kRounds = 300;
+constexpr int kRounds = 150;
 constexpr int kInputs = 4;
 
 /// Runs the program as sched_cls on a frame, in the engine.

@@ -13,6 +13,8 @@
 #include <cstring>
 #include <set>
 
+#include "base/kernel_pace.hpp"
+
 namespace skep::kernel_test {
 
 namespace {
@@ -368,6 +370,7 @@ LoadAnswer KernelObject::load(const object::ProgSpec& prog, const LoadOptions& o
         attr.log_size = static_cast<uint32_t>(log.size());
         attr.log_buf = address(log.data());
     }
+    pace_program_loads();
     const auto before = std::chrono::steady_clock::now();
     const long fd = bpf(BPF_PROG_LOAD, attr);
     const int error = fd < 0 ? errno : 0;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 
+#include "base/kernel_pace.hpp"
 #include "btf/btf.hpp"
 
 namespace skep::kernel_test {
@@ -32,6 +33,7 @@ Answer offer(const Candidate& candidate) {
     if (candidate.attach != AttachType::None)
         attr.expected_attach_type = static_cast<uint32_t>(candidate.attach);
     attr.attach_btf_id = candidate.attach_btf_id;
+    pace_program_loads();
     const long fd = syscall(SYS_bpf, BPF_PROG_LOAD, &attr, sizeof attr);
     Answer answer;
     answer.error = fd < 0 ? errno : 0;
