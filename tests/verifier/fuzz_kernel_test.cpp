@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Ten seconds of verifier_diff: generated programs, judged by the running kernel and by skep. None
+// A little of verifier_diff: generated programs, judged by the running kernel and by skep. None
 // may be accepted by skep alone; of those refused by skep alone, few, for what depends on the
 // machine (docs/parity/verifier.md).
 #include <gtest/gtest.h>
@@ -22,7 +22,7 @@ TEST(Differential, GeneratedProgramsAreJudgedAlike) {
     const Differential differential(*kernel);
     const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
     size_t programs = 0, accepted = 0, strict = 0;
-    for (uint64_t seed = 1; std::chrono::steady_clock::now() < end; seed++) {
+    for (uint64_t seed = 1; seed <= 500 && std::chrono::steady_clock::now() < end; seed++) {
         const object::ObjectSpec object = generate_program(seed);
         const Verdicts verdicts = differential.ask(object);
         programs++;
