@@ -58,18 +58,22 @@ void forget_packet_range(RegState& reg) {
     reg.packet_range = 0;
 }
 
+/// A constant moves the fixed part alone, where that has room for it.
+bool move_fixed(RegState& dst, const RegState& pointer, int64_t fixed) {
+    if (fixed != int64_t{int32_t(fixed)}) return false;
+    const Scalar& base = pointer.value;
+    dst.value.smin = base.smin;
+    dst.value.smax = base.smax;
+    dst.value.umin = base.umin;
+    dst.value.umax = base.umax;
+    dst.value.bits = base.bits;
+    dst.off = int32_t(fixed);
+    return true;
+}
+
 bool add(Analysis& a, RegState& dst, const RegState& pointer, const Scalar& offset, bool known) {
     const Scalar& base = pointer.value;
-    const int64_t fixed = int64_t{pointer.off} + offset.smin;
-    if (known && fixed == int64_t{int32_t(fixed)}) {
-        dst.value.smin = base.smin;
-        dst.value.smax = base.smax;
-        dst.value.umin = base.umin;
-        dst.value.umax = base.umax;
-        dst.value.bits = base.bits;
-        dst.off = int32_t(fixed);
-        return true;
-    }
+    if (known && move_fixed(dst, pointer, int64_t{pointer.off} + offset.smin)) return true;
     Scalar& v = dst.value;
     int64_t smin, smax;
     uint64_t umin, umax;
@@ -98,16 +102,7 @@ bool subtract(Analysis& a, const Insn& insn, RegState& dst, const RegState& poin
         return a.refuse(Rule::PointerArithmetic, "R{} subtraction from stack pointer prohibited",
                         int(insn.dst));
     const Scalar& base = pointer.value;
-    const int64_t fixed = int64_t{pointer.off} - offset.smin;
-    if (known && fixed == int64_t{int32_t(fixed)}) {
-        dst.value.smin = base.smin;
-        dst.value.smax = base.smax;
-        dst.value.umin = base.umin;
-        dst.value.umax = base.umax;
-        dst.value.bits = base.bits;
-        dst.off = int32_t(fixed);
-        return true;
-    }
+    if (known && move_fixed(dst, pointer, int64_t{pointer.off} - offset.smin)) return true;
     Scalar& v = dst.value;
     int64_t smin, smax;
     if (__builtin_sub_overflow(base.smin, offset.smax, &smin) ||

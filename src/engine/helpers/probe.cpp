@@ -90,51 +90,23 @@ std::optional<std::string_view> constant_string(Execution& x, uint64_t address, 
 
 namespace {
 
-uint64_t done_or_zeroed(int error, uint64_t to, uint64_t size) {
-    if (error) std::memset(reinterpret_cast<void*>(to), 0, size);
-    return static_cast<uint64_t>(int64_t{error});
+/// The result of a read of `size` bytes: 0 or a length; an error leaves zeros.
+uint64_t done_or_zeroed(int64_t result, uint64_t to, uint64_t size) {
+    if (result < 0) std::memset(reinterpret_cast<void*>(to), 0, size);
+    return static_cast<uint64_t>(result);
 }
 
-/// For strings: a length, or an error that leaves zeros.
-uint64_t length_or_zeroed(int64_t length, uint64_t to, uint64_t size) {
-    if (length < 0) std::memset(reinterpret_cast<void*>(to), 0, size);
-    return static_cast<uint64_t>(length);
+int read_user(Execution& x, void* to, size_t size, uint64_t address) {
+    return x.task().read_user(to, size, address);
+}
+int64_t read_user_string(Execution& x, char* to, size_t size, uint64_t address) {
+    return x.task().read_user_string(to, size, address);
 }
 
-void* target(uint64_t address) {
-    return reinterpret_cast<void*>(address);
-}
-char* text_target(uint64_t address) {
-    return reinterpret_cast<char*>(address);
-}
-
-uint64_t probe_read(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t, uint64_t) {
-    return done_or_zeroed(read_either(x, target(to), size, from), to, size);
-}
-
-uint64_t probe_read_kernel(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t,
-                           uint64_t) {
-    return done_or_zeroed(read_kernel(x, target(to), size, from), to, size);
-}
-
-uint64_t probe_read_user(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t,
-                         uint64_t) {
-    return done_or_zeroed(x.task().read_user(target(to), size, from), to, size);
-}
-
-uint64_t probe_read_str(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t,
-                        uint64_t) {
-    return length_or_zeroed(read_either_string(x, text_target(to), size, from), to, size);
-}
-
-uint64_t probe_read_kernel_str(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t,
-                               uint64_t) {
-    return length_or_zeroed(read_kernel_string(x, text_target(to), size, from), to, size);
-}
-
-uint64_t probe_read_user_str(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t,
-                             uint64_t) {
-    return length_or_zeroed(x.task().read_user_string(text_target(to), size, from), to, size);
+/// A helper (to, size, from) over one of the functions that read.
+template <auto kRead>
+uint64_t probe(Execution& x, uint64_t to, uint64_t size, uint64_t from, uint64_t, uint64_t) {
+    return done_or_zeroed(kRead(x, reinterpret_cast<char*>(to), size, from), to, size);
 }
 
 uint64_t probe_write_user(Execution& x, uint64_t to, uint64_t from, uint64_t size, uint64_t,
@@ -153,18 +125,18 @@ uint64_t copy_from_user_task(Execution& x, uint64_t to, uint64_t size, uint64_t 
                     task + offsetof(platform::embedded::task_struct, tgid)) != 0)
         other.tgid = 0;
     const bool same = static_cast<uint32_t>(other.tgid) == x.task().pid_tgid() >> 32;
-    return done_or_zeroed(same ? x.task().read_user(target(to), size, from) : -EFAULT, to, size);
+    return same ? probe<read_user>(x, to, size, from, 0, 0) : done_or_zeroed(-EFAULT, to, size);
 }
 
 constexpr HelperRow kRows[] = {
-    {platform::HelperId::probe_read, probe_read},
-    {platform::HelperId::probe_read_str, probe_read_str},
-    {platform::HelperId::probe_read_kernel, probe_read_kernel},
-    {platform::HelperId::probe_read_kernel_str, probe_read_kernel_str},
-    {platform::HelperId::probe_read_user, probe_read_user},
-    {platform::HelperId::probe_read_user_str, probe_read_user_str},
+    {platform::HelperId::probe_read, probe<read_either>},
+    {platform::HelperId::probe_read_str, probe<read_either_string>},
+    {platform::HelperId::probe_read_kernel, probe<read_kernel>},
+    {platform::HelperId::probe_read_kernel_str, probe<read_kernel_string>},
+    {platform::HelperId::probe_read_user, probe<read_user>},
+    {platform::HelperId::probe_read_user_str, probe<read_user_string>},
     {platform::HelperId::probe_write_user, probe_write_user},
-    {platform::HelperId::copy_from_user, probe_read_user},
+    {platform::HelperId::copy_from_user, probe<read_user>},
     {platform::HelperId::copy_from_user_task, copy_from_user_task},
 };
 

@@ -46,20 +46,21 @@ void Contexts::put(size_t offset, const T& value) {
     std::memcpy(bytes_.data() + offset, &value, sizeof value);
 }
 
-void Contexts::put_string(size_t offset, std::string_view text) {
+void Contexts::put_string(uint32_t& location, std::string_view text) {
     text = text.substr(0, bytes_.size() - size_ - 1);
-    put(offset, static_cast<uint32_t>(size_ | (text.size() + 1) << 16));
+    location = static_cast<uint32_t>(size_ | (text.size() + 1) << 16);
     std::memcpy(bytes_.data() + size_, text.data(), text.size());
     size_ += text.size();
     bytes_[size_++] = 0;
 }
 
-// Zeros up to `fixed_size`, and the fields that every record begins with.
-std::span<uint8_t> Contexts::record(size_t fixed_size, engine::Task& task) {
-    size_ = fixed_size;
-    std::memset(bytes_.data(), 0, fixed_size);
-    put(offsetof(records::trace_entry, pid), tid_of(task));
-    return {bytes_.data(), size_};
+template <typename Record>
+Record& Contexts::record(engine::Task& task) {
+    size_ = sizeof(Record);
+    std::memset(bytes_.data(), 0, size_);
+    auto& record = *reinterpret_cast<Record*>(bytes_.data());
+    record.ent.pid = tid_of(task);
+    return record;
 }
 
 // Records of perf are padded to 8 bytes.
@@ -94,18 +95,17 @@ std::span<uint8_t> Contexts::make(const AttachPoint& point, const SysEnter& even
             return raw_args({address_of(event.registers), static_cast<uint64_t>(event.nr)});
         case Form::WrapperRegs: return wrapper_registers(event.registers, 0);
         case Form::RawSyscallRecord: {
-            using Record = records::trace_event_raw_sys_enter;
-            const std::span<uint8_t> bytes = record(sizeof(Record), task);
-            put(offsetof(Record, id), event.nr);
-            put(offsetof(Record, args), event.args);
-            return bytes;
+            auto& fields = record<records::trace_event_raw_sys_enter>(task);
+            fields.id = event.nr;
+            std::ranges::copy(event.args, fields.args);
+            return {bytes_.data(), size_};
         }
         default: {
-            using Record = records::syscall_trace_enter;
-            const std::span<uint8_t> bytes = record(sizeof(Record), task);
-            put(offsetof(Record, nr), static_cast<int32_t>(event.nr));
-            put(offsetof(Record, args), event.args);
-            return bytes.first(offsetof(Record, args) + sizeof(uint64_t) * point.args);
+            auto& fields = record<records::syscall_trace_enter>(task);
+            fields.nr = static_cast<int32_t>(event.nr);
+            std::ranges::copy(event.args, fields.args);
+            return {bytes_.data(),
+                    offsetof(records::syscall_trace_enter, args) + sizeof(uint64_t) * point.args};
         }
     }
 }
@@ -117,18 +117,16 @@ std::span<uint8_t> Contexts::make(const AttachPoint& point, const SysExit& event
             return raw_args({address_of(event.registers), static_cast<uint64_t>(event.ret)});
         case Form::WrapperRegs: return wrapper_registers(nullptr, static_cast<uint64_t>(event.ret));
         case Form::RawSyscallRecord: {
-            using Record = records::trace_event_raw_sys_exit;
-            const std::span<uint8_t> bytes = record(sizeof(Record), task);
-            put(offsetof(Record, id), event.nr);
-            put(offsetof(Record, ret), event.ret);
-            return bytes;
+            auto& fields = record<records::trace_event_raw_sys_exit>(task);
+            fields.id = event.nr;
+            fields.ret = event.ret;
+            return {bytes_.data(), size_};
         }
         default: {
-            using Record = records::syscall_trace_exit;
-            const std::span<uint8_t> bytes = record(sizeof(Record), task);
-            put(offsetof(Record, nr), static_cast<int32_t>(event.nr));
-            put(offsetof(Record, ret), event.ret);
-            return bytes;
+            auto& fields = record<records::syscall_trace_exit>(task);
+            fields.nr = static_cast<int32_t>(event.nr);
+            fields.ret = event.ret;
+            return {bytes_.data(), size_};
         }
     }
 }
@@ -136,12 +134,11 @@ std::span<uint8_t> Contexts::make(const AttachPoint& point, const SysExit& event
 std::span<uint8_t> Contexts::make(const AttachPoint& point, const Fork& event, engine::Task& task) {
     if (point.form == Form::RawArgs)
         return raw_args({task.task_struct(), other_task(task, event.child_pid)});
-    using Record = records::trace_event_raw_sched_process_fork;
-    record(sizeof(Record), task);
-    put_string(offsetof(Record, __data_loc_parent_comm), view(event.parent_comm));
-    put(offsetof(Record, parent_pid), event.parent_pid);
-    put_string(offsetof(Record, __data_loc_child_comm), view(event.child_comm));
-    put(offsetof(Record, child_pid), event.child_pid);
+    auto& fields = record<records::trace_event_raw_sched_process_fork>(task);
+    put_string(fields.__data_loc_parent_comm, view(event.parent_comm));
+    fields.parent_pid = event.parent_pid;
+    put_string(fields.__data_loc_child_comm, view(event.child_comm));
+    fields.child_pid = event.child_pid;
     return padded();
 }
 
@@ -149,11 +146,10 @@ std::span<uint8_t> Contexts::make(const AttachPoint& point, const Fork& event, e
 std::span<uint8_t> Contexts::make(const AttachPoint& point, const Exec& event, engine::Task& task) {
     if (point.form == Form::RawArgs)
         return raw_args({task.task_struct(), static_cast<uint64_t>(event.old_pid), 0});
-    using Record = records::trace_event_raw_sched_process_exec;
-    record(sizeof(Record), task);
-    put_string(offsetof(Record, __data_loc_filename), event.filename);
-    put(offsetof(Record, pid), event.pid);
-    put(offsetof(Record, old_pid), event.old_pid);
+    auto& fields = record<records::trace_event_raw_sched_process_exec>(task);
+    put_string(fields.__data_loc_filename, event.filename);
+    fields.pid = event.pid;
+    fields.old_pid = event.old_pid;
     return padded();
 }
 
@@ -161,12 +157,11 @@ std::span<uint8_t> Contexts::make(const AttachPoint& point, const TaskExit& even
                                   engine::Task& task) {
     if (point.form == Form::RawArgs)
         return raw_args({task.task_struct(), uint64_t{event.group_dead}});
-    using Record = records::trace_event_raw_sched_process_exit;
-    record(sizeof(Record), task);
-    put(offsetof(Record, comm), event.comm);
-    put(offsetof(Record, pid), event.pid);
-    put(offsetof(Record, prio), event.prio);
-    put(offsetof(Record, group_dead), static_cast<uint8_t>(event.group_dead));
+    auto& fields = record<records::trace_event_raw_sched_process_exit>(task);
+    std::ranges::copy(event.comm, fields.comm);
+    fields.pid = event.pid;
+    fields.prio = event.prio;
+    fields.group_dead = event.group_dead;
     return padded();
 }
 

@@ -34,9 +34,11 @@ class Contexts {
 
     template <typename T>
     void put(size_t offset, const T& value);
-    /// Appends the string and says in the field at `offset` where it lies.
-    void put_string(size_t offset, std::string_view text);
-    std::span<uint8_t> record(size_t fixed_size, engine::Task& task);
+    /// Appends the string and says in `location`, a field of the record, where it lies.
+    void put_string(uint32_t& location, std::string_view text);
+    /// Starts a record: zeros, but for the field that every one has.
+    template <typename Record>
+    Record& record(engine::Task& task);
     std::span<uint8_t> raw_args(std::initializer_list<uint64_t> args);
     std::span<uint8_t> wrapper_registers(const Registers* inner, uint64_t result);
     std::span<uint8_t> padded();
