@@ -67,10 +67,13 @@ class Housekeeping {
                 buffers_.push_back({map, object.spec().maps[i].name});
     }
 
-    void run_timers() {
-        if (!object_.timers().armed()) return;
+    /// Nanoseconds until there is one to run; nothing where none has been started.
+    std::optional<uint64_t> run_timers() {
+        if (!object_.timers().armed()) return std::nullopt;
         if (const auto fault = object_.timers().run_due(execution_, event_))
             run_.context.terminal.note(fault->to_string());
+        drain();
+        return object_.timers().next_due();
     }
 
     void drain() {
@@ -143,7 +146,7 @@ Result<void> raise_events(Run& run, hooks::PacketRunner& runner, Housekeeping& h
     };
     hooks::RunOptions options{.count = run.options.count,
                               .write = run.options.write,
-                              .advance = [&](uint64_t) { house.run_timers(); },
+                              .timers = [&] { return house.run_timers(); },
                               .stop = &stop};
     if (run.options.interface) {
         options.stop = interrupt.flag();

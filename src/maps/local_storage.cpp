@@ -59,6 +59,14 @@ int LocalStorage::remove(uint64_t owner) {
     return values_->erase(&owner);
 }
 
+void LocalStorage::rename(uint64_t from, uint64_t to) {
+    values_->erase(&to);
+    const void* value = values_->lookup(&from, 0);
+    if (!value) return;
+    values_->update(&to, value, BPF_ANY, 0);
+    values_->erase(&from);
+}
+
 void* LocalStorage::lookup(const void* key, uint32_t cpu) {
     const uint64_t owner = owner_of(key);
     return values_->lookup(&owner, cpu);

@@ -22,6 +22,8 @@ class LocalStorage final : public Map {
     void* get(uint64_t owner, const void* init, uint64_t flags);
     /// bpf_*_storage_delete: -ENOENT where there is none.
     int remove(uint64_t owner);
+    /// The object `from` goes on under the number `to`, whose object has gone.
+    void rename(uint64_t from, uint64_t to);
 
     void* lookup(const void* key, uint32_t cpu) override;
     int update(const void* key, const void* value, uint64_t flags, uint32_t cpu) override;

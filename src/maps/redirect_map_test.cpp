@@ -110,6 +110,14 @@ TEST(LocalStorage, HasAValueForEachObject) {
     EXPECT_EQ(tasks->remove(42), 0);
     EXPECT_EQ(tasks->remove(42), -ENOENT);
     EXPECT_EQ(released, 1);
+
+    static_cast<Value*>(tasks->get(43, nullptr, 0))->count = 9;
+    tasks->get(44, nullptr, BPF_LOCAL_STORAGE_GET_F_CREATE);
+    tasks->rename(43, 44);
+    EXPECT_EQ(tasks->get(43, nullptr, 0), nullptr);
+    EXPECT_EQ(static_cast<Value*>(tasks->get(44, nullptr, 0))->count, 9U);
+    tasks->rename(45, 44);
+    EXPECT_EQ(tasks->get(44, nullptr, 0), nullptr) << "45 has none";
     EXPECT_EQ(map->user_update(&key, &init, BPF_EXIST), -ENOENT);
     EXPECT_EQ(map->next_key(nullptr, &key), -kEnotsupp);
 }

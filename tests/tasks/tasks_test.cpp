@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 
 #include "base/file.hpp"
 #include "base/testing.hpp"
@@ -166,6 +167,61 @@ TEST(Tasks, TimersRunBetweenEvents) {
     const Story story = act({"starts_timer"}, {"calls", "11"});
     EXPECT_EQ(Strings(), story.faults);
     EXPECT_EQ(story.counts[0], 21u);  // three times the key
+}
+
+// The timer ends a command that would wait for a minute, in both ways of watching it.
+TEST(Tasks, TimersRunWhileNothingHappens) {
+    for (const Mechanism mechanism : {Mechanism::Notification, Mechanism::Ptrace}) {
+        std::unique_ptr<TaskRunner> runner;
+        engine::Env env;
+        env.printk = [&](std::string_view line) {
+            EXPECT_EQ(line, "rings");
+            runner->stop();
+        };
+        const auto object =
+            engine::Object::load(*watch_object(), env, {.progs = {"starts_late_timer"}});
+        ASSERT_TRUE(object) << object.error().to_string();
+        const std::string command = actor() + " calls 1; exec sleep 60";
+        auto created = TaskRunner::create(**object, env,
+                                          {.argv = {"sh", "-c", command},
+                                           .progs = {"starts_late_timer"},
+                                           .mechanism = mechanism});
+        ASSERT_TRUE(created) << created.error().to_string();
+        runner = std::move(*created);
+        const auto outcome = runner->run({});
+        ASSERT_TRUE(outcome);
+        EXPECT_EQ(outcome->exit_code(), 128 + SIGKILL);
+    }
+}
+
+// Each thread counts for itself, and its value is there until it has ended.
+TEST(Tasks, StorageOfTasksGoesWithThem) {
+    engine::Env env;
+    std::vector<int> tids;
+    env.printk = [&](std::string_view line) { tids.push_back(std::atoi(line.data())); };
+    const Strings progs = {"counts_calls", "tells_calls"};
+    const auto object = engine::Object::load(*watch_object(), env, {.progs = progs});
+    ASSERT_TRUE(object) << object.error().to_string();
+    const auto runner =
+        TaskRunner::create(**object, env, {.argv = {actor(), "threads", "7", "3"}, .progs = progs});
+    ASSERT_TRUE(runner) << runner.error().to_string();
+    ASSERT_TRUE((*runner)->run({}));
+    EXPECT_THAT(tids, SizeIs(21));
+    EXPECT_EQ(std::set<int>(tids.begin(), tids.end()).size(), 7u);
+    uint32_t key = 0;
+    uint64_t value = 0;
+    (*object)->find_map("counts")->user_lookup(&key, &value);
+    EXPECT_EQ(value, 21u);
+    for (const int tid : tids)
+        EXPECT_EQ((*object)->find_map("calls")->user_lookup(&tid, &value), -ENOENT);
+}
+
+TEST(Tasks, StorageOfAThreadThatExecsGoesOn) {
+    const Story story =
+        act({"counts_calls"}, {"calls-then-thread-exec", "2", actor(), "calls", "1"});
+    std::vector<std::string> values;
+    for (const std::string& line : story.lines) values.push_back(line.substr(line.find(' ') + 1));
+    EXPECT_THAT(values, ElementsAre("1", "1", "2", "3"));
 }
 
 TEST(Tasks, LostRecordsAreCounted) {

@@ -244,6 +244,34 @@ int raw_forks(struct bpf_raw_tracepoint_args* ctx) {
     return 0;
 }
 
+/* --- a value for each task --- */
+
+struct {
+    __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, int);
+    __type(value, __u64);
+} calls SEC(".maps");
+
+SEC("tp/syscalls/sys_enter_getppid")
+int counts_calls(void* ctx) {
+    __u64* value =
+        bpf_task_storage_get(&calls, bpf_get_current_task_btf(), 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+    if (!value) return 1;
+    *value += 1;
+    bpf_printk("%d %llu", (int)bpf_get_current_pid_tgid(), *value);
+    return 0;
+}
+
+SEC("tp/sched/sched_process_exit")
+int tells_calls(void* ctx) {
+    __u64* value = bpf_task_storage_get(&calls, bpf_get_current_task_btf(), 0, 0);
+
+    if (value) count(0, *value);
+    return 0;
+}
+
 /* --- time --- */
 
 struct element {
@@ -275,6 +303,24 @@ int starts_timer(void* ctx) {
     if (!element || bpf_timer_init(&element->timer, &timed, 1)) return 0;
     bpf_timer_set_callback(&element->timer, fires);
     bpf_timer_start(&element->timer, 0, 0);
+    return 0;
+}
+
+static int rings(void* map, __u32* key, struct element* element) {
+    bpf_printk("rings");
+    return 0;
+}
+
+SEC("tp/syscalls/sys_enter_getppid")
+int starts_late_timer(void* ctx) {
+    __u32 key = 8;
+    struct element zero = {}, *element;
+
+    bpf_map_update_elem(&timed, &key, &zero, BPF_NOEXIST);
+    element = bpf_map_lookup_elem(&timed, &key);
+    if (!element || bpf_timer_init(&element->timer, &timed, 1)) return 0;
+    bpf_timer_set_callback(&element->timer, rings);
+    bpf_timer_start(&element->timer, 100000000, 0);
     return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <pcap/pcap.h>
 #include <poll.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "hooks/packets/packet_source.hpp"
@@ -13,7 +14,7 @@ namespace skep::hooks {
 
 namespace {
 
-constexpr int kPollMs = 100;  // how long a wish to stop may wait
+constexpr uint64_t kPollNs = 100'000'000;  // how long a wish to stop may wait
 
 struct Close {
     void operator()(pcap_t* capture) const { pcap_close(capture); }
@@ -75,17 +76,20 @@ class LiveSource final : public PacketSource {
         return LiveSource(std::move(capture), options, nanoseconds, ingress);
     }
 
-    Result<std::optional<packet::Packet>> next(const std::atomic<bool>* stop) override {
+    Result<std::optional<packet::Packet>> next(const RunOptions& options) override {
         for (;;) {
             pcap_pkthdr* header = nullptr;
             const u_char* data = nullptr;
             const int status = pcap_next_ex(capture_.get(), &header, &data);
             if (status == 1) return to_packet(*header, data);
             if (status != 0) return failed();
-            if (stop && stop->load(std::memory_order_relaxed)) return std::nullopt;
-            pollfd ready{
-                .fd = pcap_get_selectable_fd(capture_.get()), .events = POLLIN, .revents = 0};
-            poll(&ready, 1, kPollMs);
+            const auto stopped = [&] {
+                return options.stop && options.stop->load(std::memory_order_relaxed);
+            };
+            if (stopped()) return std::nullopt;
+            const auto due = options.timers ? options.timers() : std::nullopt;
+            if (stopped()) return std::nullopt;
+            wait(std::min(due.value_or(kPollNs), kPollNs));
         }
     }
 
@@ -105,6 +109,12 @@ class LiveSource final : public PacketSource {
             {.link_type = packet::link_type_from_dlt(pcap_datalink(capture_.get())),
              .snaplen = options.snaplen,
              .name = options.interface});
+    }
+
+    void wait(uint64_t nanoseconds) const {
+        pollfd ready{.fd = pcap_get_selectable_fd(capture_.get()), .events = POLLIN, .revents = 0};
+        const timespec timeout{.tv_sec = 0, .tv_nsec = static_cast<long>(nanoseconds)};
+        ppoll(&ready, 1, &timeout, nullptr);
     }
 
     std::unexpected<Error> failed() const {

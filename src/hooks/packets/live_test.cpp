@@ -99,6 +99,26 @@ TEST(Live, EndsWhenAskedTo) {
     if (!possible) SKEP_SKIP("a network namespace of its own needs CAP_SYS_ADMIN");
 }
 
+TEST(Live, TimersRunWhileNoPacketComes) {
+    bool possible = true;
+    std::thread([&] {
+        possible = enter_own_network();
+        if (!possible) return;
+        Counter counter;
+        PacketStats stats;
+        std::atomic<bool> stop = false;
+        int ran = 0;
+        const auto timers = [&]() -> std::optional<uint64_t> {
+            if (++ran == 5) stop = true;
+            return 1'000'000;
+        };
+        EXPECT_TRUE(run_live(*counter.runner, {.interface = "lo"},
+                             {.timers = timers, .stop = &stop}, {}, stats));
+        EXPECT_GE(ran, 5);
+    }).join();
+    if (!possible) SKEP_SKIP("a network namespace of its own needs CAP_SYS_ADMIN");
+}
+
 TEST(Live, SaysWhatIsMissing) {
     Counter counter;
     PacketStats stats;

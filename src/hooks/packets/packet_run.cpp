@@ -100,22 +100,39 @@ class Loop {
     }
 
   private:
+    /// Times at which timers run between two packets, lest one that starts itself anew after a
+    /// nanosecond takes for ever.
+    static constexpr int kMostTimers = 100'000;
+
     bool stopped() const { return options_.stop && options_.stop->load(std::memory_order_relaxed); }
 
     Result<void> take_all(PacketSource& source) {
         while (!stopped() && (options_.count == 0 || stats_.packets < options_.count)) {
-            const std::optional<packet::Packet> packet = SKEP_TRY(source.next(options_.stop));
+            const std::optional<packet::Packet> packet = SKEP_TRY(source.next(options_));
             if (!packet) break;
             SKEP_TRY(take(*packet));
         }
+        if (options_.timers) options_.timers();
         return {};
+    }
+
+    /// Up to the time of the next packet. Each timer sees the time that it was to run at.
+    void pass_time(uint64_t time_ns) {
+        ReplayClock* clock = options_.clock;
+        for (int i = 0; clock && options_.timers && i < kMostTimers; ++i) {
+            const std::optional<uint64_t> wait = options_.timers();
+            const uint64_t now = clock->now(engine::Clock::Monotonic);
+            if (!wait || *wait > time_ns || now > time_ns - *wait) break;
+            clock->set(now + *wait);
+        }
+        if (clock) clock->set(time_ns);
+        if (options_.timers) options_.timers();
     }
 
     Result<void> take(const packet::Packet& packet) {
         ++stats_.packets;
         if (packet.length > packet.data.size()) ++stats_.truncated;
-        if (options_.clock) options_.clock->set(packet.time_ns);
-        if (options_.advance) options_.advance(packet.time_ns);
+        pass_time(packet.time_ns);
         const PacketResult& result = runner_.run(packet);
         const std::string_view verdict = count(result);
         if (sink_) sink_({stats_.packets, packet, result, verdict, runner_});
@@ -183,7 +200,7 @@ class Loop {
 class CaptureSource final : public PacketSource {
   public:
     explicit CaptureSource(packet::CaptureReader& reader) : reader_(reader) {}
-    Result<std::optional<packet::Packet>> next(const std::atomic<bool>*) override {
+    Result<std::optional<packet::Packet>> next(const RunOptions&) override {
         return reader_.next();
     }
     const std::vector<packet::Interface>& interfaces() const override {

@@ -71,8 +71,10 @@ struct RunOptions {
     /// is that of the name's ending (.pcap, .pcapng), else of the input.
     std::string write = {};
     ReplayClock* clock = nullptr;  ///< set to each packet's time
-    /// Called before each packet, with its time: for timers.
-    std::function<void(uint64_t time_ns)> advance = {};
+    /// Runs timers that are due, and says in how many nanoseconds the next one is. Called before
+    /// each packet, after the last, and live whenever one is due while no packet comes. In replay,
+    /// time goes on from one timer to the next up to that of the packet, and ends with the last.
+    std::function<std::optional<uint64_t>()> timers = {};
     const std::atomic<bool>* stop = nullptr;  ///< ends the run, in order, when it becomes true
 };
 

@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <utility>
+
 #include "base/hex.hpp"
 #include "base/testing.hpp"
 #include "engine/testing.hpp"
@@ -73,13 +75,14 @@ struct Loaded {
 };
 
 std::string write_capture(const testing::ScratchDir& dir, const std::vector<Bytes>& packets,
-                          LinkType type = LinkType::Ethernet, uint32_t missing = 0) {
+                          LinkType type = LinkType::Ethernet, uint32_t missing = 0,
+                          uint64_t step_ns = 1) {
     const std::string path = dir.file("in.pcapng");
     auto writer = CaptureWriter::create(path, CaptureFormat::Pcapng).value();
     EXPECT_TRUE(writer.add_interface({.link_type = type, .name = "eth0"}));
     uint64_t time = kStart;
     for (const Bytes& packet : packets) {
-        EXPECT_TRUE(writer.write({.time_ns = time++,
+        EXPECT_TRUE(writer.write({.time_ns = std::exchange(time, time + step_ns),
                                   .data = packet,
                                   .length = static_cast<uint32_t>(packet.size()) + missing,
                                   .link_type = type}));
@@ -377,6 +380,34 @@ TEST(PacketRun, ShowsTheTimeOfTheCapture) {
     const PacketStats stats = prog.run(write_capture(dir, {udp(1), udp(1), udp(1)}));
     EXPECT_THAT(stats.verdicts, UnorderedElementsAre(Pair("TC_ACT_UNSPEC", 1), Pair("TC_ACT_OK", 1),
                                                      Pair("TC_ACT_RECLASSIFY", 1)));
+}
+
+// A timer of 3 ns that starts itself anew, with packets at 0, 10 and 20 ns.
+TEST(PacketRun, TimersSeeTheTimeThatTheyAreDueAt) {
+    const testing::ScratchDir dir;
+    const std::string in = write_capture(dir, {udp(1), udp(2), udp(3)}, LinkType::Ethernet, 0, 10);
+    Loaded prog(ProgType::Xdp, kDropIcmp);
+    uint64_t due = kStart + 3;
+    std::vector<uint64_t> ran;
+    const auto timers = [&]() -> std::optional<uint64_t> {
+        const uint64_t now = prog.clock.now(engine::Clock::Monotonic);
+        if (now >= due) {
+            ran.push_back(now - kStart);
+            due = now + 3;
+        }
+        return due - now;
+    };
+    prog.run(in, {.timers = timers});
+    EXPECT_THAT(ran, ElementsAre(3, 6, 9, 12, 15, 18));
+}
+
+TEST(PacketRun, TimersThatNeverRestDoNotStopTime) {
+    const testing::ScratchDir dir;
+    const std::string in =
+        write_capture(dir, {udp(1), udp(2)}, LinkType::Ethernet, 0, 3'600'000'000'000);
+    Loaded prog(ProgType::Xdp, kDropIcmp);
+    const PacketStats stats = prog.run(in, {.timers = [] { return std::optional<uint64_t>(1); }});
+    EXPECT_EQ(stats.events, 2u);
 }
 
 TEST(PacketRun, CountsTruncatedPacketsAndTellsTheirLength) {

@@ -15,9 +15,9 @@ namespace skep::hooks {
 class PacketSource {
   public:
     virtual ~PacketSource() = default;
-    /// Nothing at the end, or where `stop` has come true while waiting. A packet is valid until the
-    /// next call.
-    virtual Result<std::optional<packet::Packet>> next(const std::atomic<bool>* stop) = 0;
+    /// Nothing at the end, or where `stop` of the options has come true while waiting; what waits
+    /// runs their timers meanwhile. A packet is valid until the next call.
+    virtual Result<std::optional<packet::Packet>> next(const RunOptions& options) = 0;
     virtual const std::vector<packet::Interface>& interfaces() const = 0;
     virtual packet::CaptureFormat format() const = 0;
 };

@@ -15,6 +15,7 @@
 #include "hooks/syscalls/follow.hpp"
 #include "hooks/syscalls/supervise.hpp"
 #include "hooks/syscalls/task.hpp"
+#include "hooks/syscalls/wait_alarm.hpp"
 
 // A call that the filter stops puts its task to sleep in the kernel (killably: signals wait, from
 // 5.19 on) and makes the listener readable; we look, and answer "continue". Nothing else about the
@@ -90,7 +91,7 @@ class Notifier {
 
 Result<Supervised> Notifier::run() {
     // Under stop(): how long to wait for processes that could not be found to be killed.
-    constexpr int kPatienceMs = 1000;
+    constexpr uint64_t kPatience = 1'000'000'000;
 
     const UniqueFd child(static_cast<int>(syscall(SYS_pidfd_open, run_.launch.pid(), 0)));
     if (!child) return std::unexpected(sys_error("pidfd_open"));
@@ -98,10 +99,13 @@ Result<Supervised> Notifier::run() {
     pollfd fds[] = {
         {listener_.get(), POLLIN, 0}, {child.get(), POLLIN, 0}, {run_.stop.fd(), POLLIN, 0}};
     for (;;) {
-        const int ready = poll(fds, 3, run_.stop.requested() ? kPatienceMs : -1);
+        const bool stopping = run_.stop.requested();
+        const std::optional<uint64_t> most = stopping ? kPatience : run_.idle();
+        const timespec timeout = to_timespec(most.value_or(0));
+        const int ready = ppoll(fds, std::size(fds), most ? &timeout : nullptr, nullptr);
         if (ready < 0 && errno != EINTR) return std::unexpected(sys_error("poll"));
-        if (ready < 0) continue;
-        if (ready == 0) break;
+        if (ready == 0 && stopping) break;
+        if (ready <= 0) continue;
         if (fds[Stop].revents) {
             fds[Stop].fd = -1;
             kill_all();

@@ -17,25 +17,26 @@ int Outcome::exit_code() const {
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-Result<Outcome> ProcessTree::run(const EventSink& sink) {
+Result<Outcome> ProcessTree::run(const EventSink& sink, const OnIdle& on_idle) {
     if (options_.argv.empty()) return fail(ErrorCode::Usage, "no command to run");
     const auto path = find_command(options_.argv[0]);
     if (!path) return Outcome{.exec_errno = path.error()};
-    if (options_.mechanism != Mechanism::Auto) return run_with(options_.mechanism, *path, sink);
-    if (!options_.wanted.enter_only()) return run_with(Mechanism::Ptrace, *path, sink);
+    if (options_.mechanism != Mechanism::Auto)
+        return run_with(options_.mechanism, *path, sink, on_idle);
+    if (!options_.wanted.enter_only()) return run_with(Mechanism::Ptrace, *path, sink, on_idle);
 
-    Result<Outcome> outcome = run_with(Mechanism::Notification, *path, sink);
+    Result<Outcome> outcome = run_with(Mechanism::Notification, *path, sink, on_idle);
     // EBUSY: we are under a filter with a listener ourselves, and there can be only one. EINVAL:
     // the kernel is older than 5.5. Either way the command has not run yet.
     const int error = outcome ? 0 : outcome.error().sys_errno;
     if (error != EBUSY && error != EINVAL) return outcome;
-    outcome = run_with(Mechanism::Ptrace, *path, sink);
+    outcome = run_with(Mechanism::Ptrace, *path, sink, on_idle);
     if (outcome) outcome->shadowed = error == EBUSY;
     return outcome;
 }
 
 Result<Outcome> ProcessTree::run_with(Mechanism mechanism, const std::string& path,
-                                      const EventSink& sink) {
+                                      const EventSink& sink, const OnIdle& on_idle) {
     const bool notify = mechanism == Mechanism::Notification;
     const SyscallSet stops =
         notify ? stops_for_notification(options_.wanted) : stops_for_ptrace(options_.wanted);
@@ -47,8 +48,8 @@ Result<Outcome> ProcessTree::run_with(Mechanism mechanism, const std::string& pa
     SignalRelay relay(stop_);
     SKEP_TRY(launch.start());
     relay.set_command(launch.pid());
-    const Supervision supervision{launch, options_.wanted, stop_, sink,
-                                  [&] { relay.set_command(0); }};
+    const Supervision supervision{launch, options_.wanted, stop_,
+                                  sink,   on_idle,         [&] { relay.set_command(0); }};
     const Supervised done = SKEP_TRY(notify ? supervise_by_notification(supervision)
                                             : supervise_by_ptrace(supervision));
     const int exec_errno = SKEP_TRY(launch.exec_errno());

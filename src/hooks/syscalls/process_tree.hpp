@@ -18,7 +18,8 @@
 //     return outcome.exit_code();
 //
 // The task of an event waits, in the kernel, until the sink returns; its memory is real. The sink
-// is called on run()'s thread, one event at a time, and may take as long as it likes. Where only
+// is called on run()'s thread, one event at a time, and may take as long as it likes; what has to
+// be done at certain times is a second function's, which says when to call it next. Where only
 // entries of calls are wanted, this is a seccomp notification (5 us a call); other events take
 // ptrace (9 us an entry, 20 us an entry with its exit). Calls that are not wanted cost nothing to
 // speak of. docs/decisions/0002-syscall-events-without-root.md says why, and what programs can
@@ -64,7 +65,7 @@ class ProcessTree {
     /// children of the calling thread. A command that
     /// cannot be executed is an Outcome; an Error is what keeps skep from watching it: Unsupported
     /// where this kernel or sandbox forbids it.
-    Result<Outcome> run(const EventSink& sink);
+    Result<Outcome> run(const EventSink& sink, const OnIdle& on_idle = {});
 
     /// Makes run() return soon, by killing what it watches: neither mechanism can let a process go.
     /// A process that was reparented before it made any wanted call is out of reach; its wanted
@@ -72,7 +73,8 @@ class ProcessTree {
     void stop() noexcept { stop_.request(); }
 
   private:
-    Result<Outcome> run_with(Mechanism mechanism, const std::string& path, const EventSink& sink);
+    Result<Outcome> run_with(Mechanism mechanism, const std::string& path, const EventSink& sink,
+                             const OnIdle& on_idle);
 
     ProcessTreeOptions options_;
     StopRequest stop_;

@@ -369,6 +369,19 @@ TEST_P(ProcessTreeTest, StopBeforeTheStart) {
     EXPECT_EQ(outcome->exit_code(), 128 + SIGKILL);
 }
 
+TEST_P(ProcessTreeTest, IsCalledWhileNothingHappens) {
+    ProcessTree tree({.argv = {"sleep", "60"}, .wanted = wanted_, .mechanism = GetParam()});
+    int called = 0;
+    const auto idle = [&]() -> std::optional<uint64_t> {
+        if (++called == 20) tree.stop();
+        return 100'000;
+    };
+    const auto outcome = tree.run([](const TaskEvent&, engine::Task&) {}, idle);
+    ASSERT_TRUE(outcome);
+    EXPECT_EQ(outcome->exit_code(), 128 + SIGKILL);
+    EXPECT_EQ(called, 20);
+}
+
 TEST(ProcessTree, ChoosesTheMechanism) {
     const auto mechanism = [](const Wanted& wanted) {
         ProcessTree tree({.argv = {"true"}, .wanted = wanted});

@@ -16,6 +16,7 @@
 #include "hooks/syscalls/proc_facts.hpp"
 #include "hooks/syscalls/supervise.hpp"
 #include "hooks/syscalls/task.hpp"
+#include "hooks/syscalls/wait_alarm.hpp"
 
 // The child is seized before it execs, and everything that it makes is seized by the kernel
 // (PTRACE_O_TRACEFORK and kin). A wanted call stops twice at most: at the filter's stop, and, where
@@ -91,6 +92,7 @@ class Tracer {
     Result<Supervised> run();
 
   private:
+    pid_t wait(int& status);
     void on_wait(pid_t tid, int status);
     void on_stop(pid_t tid, int status);
     void on_seccomp(pid_t tid);
@@ -120,6 +122,7 @@ class Tracer {
     const Supervision& run_;
     LiveTask task_;
     CpuFollow follow_;
+    WaitAlarm alarm_;
     std::unordered_map<pid_t, Tracee> tracees_;
     std::unordered_map<pid_t, int> threads_;  ///< live ones of each process
     bool reaped_ = false;
@@ -142,8 +145,7 @@ Result<Supervised> Tracer::run() {
 
     while (!tracees_.empty() || !reaped_) {
         int status;
-        // This thread's children and tracees only: other threads may have children of their own.
-        const pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+        const pid_t tid = wait(status);
         if (tid < 0 && errno == EINTR) continue;
         if (tid < 0) break;
         on_wait(tid, status);
@@ -151,6 +153,18 @@ Result<Supervised> Tracer::run() {
     }
     run_.stop.set_waker(0);
     return result_;
+}
+
+/// As waitpid(): for this thread's children and tracees, as other threads may have their own.
+pid_t Tracer::wait(int& status) {
+    const std::optional<uint64_t> most = run_.idle();
+    if (!most) return waitpid(-1, &status, __WALL | __WNOTHREAD);
+    alarm_.set(*most);
+    const pid_t tid = waitpid(-1, &status, __WALL | __WNOTHREAD);
+    const int error = errno;
+    alarm_.clear();
+    errno = error;
+    return tid;
 }
 
 void Tracer::on_wait(pid_t tid, int status) {

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <functional>
+#include <optional>
 
 #include "base/file.hpp"
 #include "base/result.hpp"
@@ -21,6 +22,10 @@
 namespace skep::hooks {
 
 using EventSink = std::function<void(const TaskEvent&, engine::Task&)>;
+
+/// Called whenever there is nothing to do but wait: after how many nanoseconds to call it again at
+/// the latest. Nothing: once something has happened.
+using OnIdle = std::function<std::optional<uint64_t>()>;
 
 /// Asks a run to end. request() may be called from any thread or signal handler.
 class StopRequest {
@@ -63,7 +68,13 @@ struct Supervision {
     const Wanted& wanted;
     StopRequest& stop;
     const EventSink& sink;
+    const OnIdle& on_idle;  ///< may be empty
     const OnReaped& on_reaped;
+
+    /// How long to wait at most, after what there was to do meanwhile.
+    std::optional<uint64_t> idle() const {
+        return on_idle && !stop.requested() ? on_idle() : std::nullopt;
+    }
 };
 
 /// seccomp user notifications: entries of calls only. Fails with sys_errno EBUSY or EINVAL before

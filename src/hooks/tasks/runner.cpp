@@ -2,10 +2,12 @@
 #include "hooks/tasks/runner.hpp"
 
 #include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 
 #include "engine/timers.hpp"
+#include "maps/local_storage.hpp"
 #include "maps/perf_event_array.hpp"
 #include "maps/ringbuf.hpp"
 
@@ -61,12 +63,14 @@ Result<void> TaskRunner::attach(const Options& options) {
     if (attached_.empty())
         return fail(ErrorCode::Usage, "no program of '{}' says what to run it on",
                     object_.spec().name);
-    for (const Attached& one : attached_)
-        for (maps::Map* map : one.prog->maps()) {
-            const bool output =
-                map && (map->as<maps::Ringbuf>() || map->as<maps::PerfEventArray>());
-            if (output && std::ranges::count(outputs_, map) == 0) outputs_.push_back(map);
-        }
+    // Maps of all programs, for those that are attached may call others, and find maps in maps.
+    for (const auto& map : object_.maps())
+        if (map && (map->as<maps::Ringbuf>() || map->as<maps::PerfEventArray>()))
+            outputs_.push_back(map.get());
+    for (const auto& prog : object_.progs())
+        for (maps::Map* map : prog->maps())
+            if (map && map->def().type == MapType::TaskStorage) storages_.insert(map);
+    if (!storages_.empty()) wanted_.task_exit = wanted_.exec = true;
     return {};
 }
 
@@ -107,7 +111,9 @@ const TaskRunner::Indices& TaskRunner::on(const TaskEvent& event) const {
 Result<Outcome> TaskRunner::run(const TaskSinks& sinks) {
     sinks_ = &sinks;
     Result<Outcome> outcome =
-        tree_->run([this](const TaskEvent& event, engine::Task& task) { handle(event, task); });
+        tree_->run([this](const TaskEvent& event, engine::Task& task) { handle(event, task); },
+                   [this] { return run_timers(); });
+    run_timers();
     drain();
     count_lost();
     return outcome;
@@ -118,19 +124,39 @@ void TaskRunner::handle(const TaskEvent& event, engine::Task& task) {
     engine::Event context;
     context.task = &task;
     context.registers = registers_of(event);
+    if (std::holds_alternative<Exec>(event)) follow_storage(event);
     if (!progs.empty()) {
         const uint64_t start = monotonic_ns();
         for (const uint32_t i : progs) run_prog(attached_[i], statistics_.progs[i], event, context);
         statistics_.prog_ns += monotonic_ns() - start;
         statistics_.events++;
     }
-    if (object_.timers().armed()) {
-        context.ctx = nullptr;
-        context.ctx_size = 0;
-        if (auto fault = object_.timers().run_due(*execution_, context))
-            report(std::move(*fault), nullptr);
-    }
+    if (std::holds_alternative<TaskExit>(event)) follow_storage(event);
     drain();
+}
+
+/// Nanoseconds until there is a timer to run; nothing where none has been started.
+std::optional<uint64_t> TaskRunner::run_timers() {
+    if (!object_.timers().armed()) return std::nullopt;
+    self_.begin(getpid(), {});
+    engine::Event context;
+    context.task = &self_;
+    if (auto fault = object_.timers().run_due(*execution_, context))
+        report(std::move(*fault), nullptr);
+    drain();
+    return object_.timers().next_due();
+}
+
+// Programs name a task by its thread id (engine/helpers/maps.cpp), which others get after it. A
+// thread that execs takes its process's id, and its storage goes with it.
+void TaskRunner::follow_storage(const TaskEvent& event) {
+    for (maps::Map* map : storages_) {
+        auto* storage = map->as<maps::LocalStorage>();
+        if (const auto* exit = std::get_if<TaskExit>(&event))
+            storage->remove(static_cast<uint32_t>(exit->pid));
+        if (const auto* exec = std::get_if<Exec>(&event); exec && exec->old_pid != exec->pid)
+            storage->rename(static_cast<uint32_t>(exec->old_pid), static_cast<uint32_t>(exec->pid));
+    }
 }
 
 void TaskRunner::run_prog(Attached& attached, ProgStatistics& statistics, const TaskEvent& event,

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "base/result.hpp"
 #include "engine/object.hpp"
 #include "hooks/syscalls/process_tree.hpp"
+#include "hooks/syscalls/task.hpp"
 #include "hooks/tasks/attach.hpp"
 #include "hooks/tasks/contexts.hpp"
 
@@ -29,8 +31,11 @@
 //
 // The command's streams are skep's own. Everything is called on run()'s thread: for each event the
 // programs on it, in the order of the object (each sees what those before it did to the maps); then
-// what they have put into ring buffers and perf event arrays goes to the sink; then timers that are
-// due run. A program that is stopped by a fault is not run again.
+// what they have put into ring buffers and perf event arrays goes to the sink. Timers run when they
+// are due, between events, on behalf of skep itself; those that are not due when the last process
+// ends do not run. A program that is stopped by a fault is not run again.
+//
+// The values of task storage maps go with their tasks, so the runner has to see these end.
 
 namespace skep::hooks {
 
@@ -103,6 +108,8 @@ class TaskRunner {
     void index();
     const Indices& on(const TaskEvent& event) const;
     void handle(const TaskEvent& event, engine::Task& task);
+    std::optional<uint64_t> run_timers();
+    void follow_storage(const TaskEvent& event);
     void run_prog(Attached& attached, ProgStatistics& statistics, const TaskEvent& event,
                   engine::Event& context);
     void report(engine::Fault fault, ProgStatistics* statistics);
@@ -117,6 +124,8 @@ class TaskRunner {
     std::vector<Indices> on_enter_, on_exit_;
     Indices on_any_enter_, on_any_exit_, on_fork_, on_exec_, on_task_exit_;
     std::vector<maps::Map*> outputs_;  ///< ring buffers and perf event arrays
+    std::set<maps::Map*> storages_;    ///< of tasks
+    LiveTask self_;
     Contexts contexts_;
     Wanted wanted_;
     std::unique_ptr<ProcessTree> tree_;
