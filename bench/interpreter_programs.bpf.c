@@ -20,4 +20,20 @@ int branches(struct xdp_md* ctx) {
     return (int)collatz(ctx->ingress_ifindex);
 }
 
+/* The same on plain memory that begins with this struct, for ubpf, which knows no xdp_md. */
+SEC("?xdp")
+int parser_flat(struct flat_ctx* ctx) {
+    return (int)parse_packet(ctx->data, ctx->data_end);
+}
+
+SEC("?xdp")
+int mixer_flat(struct flat_ctx* ctx) {
+    return (int)mix(ctx->seed);
+}
+
+SEC("?xdp")
+int branches_flat(struct flat_ctx* ctx) {
+    return (int)collatz(ctx->seed);
+}
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -10,6 +10,11 @@ typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 
+struct flat_ctx {
+    const u8 *data, *data_end;
+    u64 seed;
+};
+
 #define SKEP_INLINE static inline __attribute__((always_inline))
 
 /* The five-tuple of a TCP or UDP packet over IPv4 or IPv6 with up to two VLAN tags, hashed. */

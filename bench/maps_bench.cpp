@@ -19,16 +19,16 @@
 #include "maps/map.hpp"
 #include "maps/ringbuf.hpp"
 
-// What an operation on a map costs, in ns, against absl::flat_hash_map or a plain array in the same
-// run, with the same keys in the same random order. Lookups go through the virtual call that the
-// interpreter makes.
+// What an operation on a map costs, in ns, against absl::flat_hash_map or a plain array in turns
+// with it, with the same keys in the same random order. Lookups go through the virtual call that
+// the interpreter makes.
 
 namespace {
 
 using namespace skep;
 using namespace skep::maps;
 
-constexpr int kRounds = 3;
+constexpr int kRounds = 5;
 constexpr size_t kOperations = 1 << 18;
 constexpr size_t kPiece = 1 << 12;
 
@@ -42,22 +42,41 @@ void keep(const T& value) {
     __asm__ volatile("" : : "r"(value) : "memory");
 }
 
-/// ns per operation of `work(begin, end)`, which does operations of these numbers. Measured in
+/// Does operations of these numbers.
+using Work = std::function<void(size_t begin, size_t end)>;
+
+struct Cost {
+    double ours, peer;
+};
+
+/// ns per operation of two ways to do the same, in turns; the second may be empty. Measured in
 /// short pieces, of which the fastest tenth counts: those that nothing else has interrupted.
-double measure(const std::function<void(size_t begin, size_t end)>& work) {
-    std::vector<double> pieces;
-    for (int round = 0; round < kRounds; ++round) {
-        for (size_t at = 0; at < kOperations; at += kPiece) {
+Cost measure(const Work& ours, const Work& peer) {
+    const auto all_pieces = [](const Work& work, std::vector<double>& pieces) {
+        for (size_t at = 0; work && at < kOperations; at += kPiece) {
             const auto begin = std::chrono::steady_clock::now();
             work(at, at + kPiece);
             const std::chrono::duration<double, std::nano> time =
                 std::chrono::steady_clock::now() - begin;
             pieces.push_back(time.count() / kPiece);
         }
+    };
+    const auto fast = [](std::vector<double>& pieces) {
+        if (pieces.empty()) return 0.0;
+        const auto tenth = pieces.begin() + static_cast<ptrdiff_t>(pieces.size() / 10);
+        std::ranges::nth_element(pieces, tenth);
+        return *tenth;
+    };
+    std::vector<double> of_ours, of_peer;
+    for (int round = 0; round < kRounds; ++round) {
+        all_pieces(ours, of_ours);
+        all_pieces(peer, of_peer);
     }
-    const auto tenth = pieces.begin() + static_cast<ptrdiff_t>(pieces.size() / 10);
-    std::ranges::nth_element(pieces, tenth);
-    return *tenth;
+    return {fast(of_ours), fast(of_peer)};
+}
+
+double measure(const Work& work) {
+    return measure(work, {}).ours;
 }
 
 std::unique_ptr<Map> make(const MapDef& def) {
@@ -71,11 +90,16 @@ std::unique_ptr<Map> make(const MapDef& def) {
 
 Table table({"MAP", "OPERATION", ">ELEMENTS", ">NS", ">PEER NS", ">RATIO", "PEER"});
 
-void row(const std::string& map, const std::string& operation, size_t elements, double ours,
-         double peer, const char* name) {
+void row(const std::string& map, const std::string& operation, size_t elements, Cost cost,
+         const char* name) {
+    const auto [ours, peer] = cost;
     table.row({map, operation, elements ? std::to_string(elements) : "",
                fmt::format("{:.1f}", ours), peer > 0 ? fmt::format("{:.1f}", peer) : "",
                peer > 0 ? fmt::format("{:.2f}", ours / peer) : "", name});
+}
+
+void row(const std::string& map, const std::string& operation, size_t elements, double ns) {
+    row(map, operation, elements, {ns, 0}, "");
 }
 
 /// `count` distinct keys, and kOperations of them in random order.
@@ -106,39 +130,43 @@ void bench_hash(MapType type, const char* name, size_t count) {
         peer[key] = 1;
     }
     uint64_t sum = 0;
-    const double ours = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end))
-            if (const auto* value = static_cast<uint64_t*>(map->lookup(&key, 0))) sum += *value;
-    });
-    const double theirs = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end))
-            if (const auto found = peer.find(key); found != peer.end()) sum += found->second;
-    });
+    const auto compare = [&](const std::string& operation, const Work& ours, const Work& theirs) {
+        row(name, operation, count, measure(ours, theirs), "flat_hash_map");
+    };
+    compare(
+        fmt::format("lookup, {}-byte key", sizeof(Key)),
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end))
+                if (const auto* value = static_cast<uint64_t*>(map->lookup(&key, 0))) sum += *value;
+        },
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end))
+                if (const auto found = peer.find(key); found != peer.end()) sum += found->second;
+        });
     keep(sum);
-    row(name, fmt::format("lookup, {}-byte key", sizeof(Key)), count, ours, theirs,
-        "flat_hash_map");
-
-    const double update = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end)) map->update(&key, &one, BPF_ANY, 0);
-    });
-    const double peer_update = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end)) peer[key] = one;
-    });
-    row(name, "update", count, update, peer_update, "flat_hash_map");
-
-    const double churn = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end)) {
-            map->erase(&key);
-            map->update(&key, &one, BPF_ANY, 0);
-        }
-    });
-    const double peer_churn = measure([&](size_t begin, size_t end) {
-        for (const Key& key : piece(keys.order, begin, end)) {
-            peer.erase(key);
-            peer[key] = one;
-        }
-    });
-    row(name, "delete + insert", count, churn, peer_churn, "flat_hash_map");
+    compare(
+        "update",
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end))
+                map->update(&key, &one, BPF_ANY, 0);
+        },
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end)) peer[key] = one;
+        });
+    compare(
+        "delete + insert",
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end)) {
+                map->erase(&key);
+                map->update(&key, &one, BPF_ANY, 0);
+            }
+        },
+        [&](size_t begin, size_t end) {
+            for (const Key& key : piece(keys.order, begin, end)) {
+                peer.erase(key);
+                peer[key] = one;
+            }
+        });
 }
 
 void bench_missing(size_t count) {
@@ -153,17 +181,18 @@ void bench_missing(size_t count) {
         peer[key] = key;
     }
     uint64_t found = 0;
-    const double ours = measure([&](size_t begin, size_t end) {
-        for (const uint64_t key : piece(keys.order, begin, end)) {
-            const uint64_t other = ~key;
-            found += map->lookup(&other, 0) != nullptr;
-        }
-    });
-    const double theirs = measure([&](size_t begin, size_t end) {
-        for (const uint64_t key : piece(keys.order, begin, end)) found += peer.contains(~key);
-    });
+    const Cost cost = measure(
+        [&](size_t begin, size_t end) {
+            for (const uint64_t key : piece(keys.order, begin, end)) {
+                const uint64_t other = ~key;
+                found += map->lookup(&other, 0) != nullptr;
+            }
+        },
+        [&](size_t begin, size_t end) {
+            for (const uint64_t key : piece(keys.order, begin, end)) found += peer.contains(~key);
+        });
     keep(found);
-    row("hash", "lookup, absent", count, ours, theirs, "flat_hash_map");
+    row("hash", "lookup, absent", count, cost, "flat_hash_map");
 }
 
 void bench_lru(size_t count) {
@@ -176,7 +205,7 @@ void bench_lru(size_t count) {
     const double evicting = measure([&](size_t begin, size_t end) {
         for (size_t i = begin; i < end; ++i, ++next) map->update(&next, &next, BPF_ANY, 0);
     });
-    row("lru_hash", "insert, evicting", count, evicting, 0, "");
+    row("lru_hash", "insert, evicting", count, evicting);
 }
 
 void bench_array() {
@@ -188,17 +217,18 @@ void bench_array() {
     for (const MapType type : {MapType::Array, MapType::PercpuArray}) {
         const auto map =
             make({.type = type, .key_size = 4, .value_size = 8, .max_entries = kCount});
-        const double ours = measure([&](size_t begin, size_t end) {
-            for (const uint32_t& key : piece(order, begin, end))
-                if (auto* value = static_cast<uint64_t*>(map->lookup(&key, 0))) ++*value;
-        });
-        const double theirs = measure([&](size_t begin, size_t end) {
-            for (const uint32_t key : piece(order, begin, end))
-                if (key < peer.size()) ++peer[key];
-            keep(peer.data());
-        });
-        row(type == MapType::Array ? "array" : "percpu_array", "lookup + count", kCount, ours,
-            theirs, "vector");
+        const Cost cost = measure(
+            [&](size_t begin, size_t end) {
+                for (const uint32_t& key : piece(order, begin, end))
+                    if (auto* value = static_cast<uint64_t*>(map->lookup(&key, 0))) ++*value;
+            },
+            [&](size_t begin, size_t end) {
+                for (const uint32_t key : piece(order, begin, end))
+                    if (key < peer.size()) ++peer[key];
+                keep(peer.data());
+            });
+        row(type == MapType::Array ? "array" : "percpu_array", "lookup + count", kCount, cost,
+            "vector");
     }
 }
 
@@ -239,7 +269,7 @@ void bench_lpm(uint32_t bytes, size_t count) {
         for (const Key& key : piece(order, begin, end)) found += map->lookup(&key, 0) != nullptr;
     });
     keep(found);
-    row("lpm_trie", bytes == 4 ? "lookup, IPv4" : "lookup, IPv6", count, ours, 0, "");
+    row("lpm_trie", bytes == 4 ? "lookup, IPv4" : "lookup, IPv6", count, ours);
 }
 
 void bench_ring() {
@@ -266,8 +296,8 @@ void bench_ring() {
             std::min(produce, std::chrono::duration<double, std::nano>(middle - begin).count());
         consume = std::min(consume, std::chrono::duration<double, std::nano>(end - middle).count());
     }
-    row("ringbuf", "reserve + submit, 64 bytes", 0, produce / kRecords, 0, "");
-    row("ringbuf", "consume", 0, consume / kRecords, 0, "");
+    row("ringbuf", "reserve + submit, 64 bytes", 0, produce / kRecords);
+    row("ringbuf", "consume", 0, consume / kRecords);
 }
 
 void bench_queue() {
@@ -280,14 +310,14 @@ void bench_queue() {
             keep(value);
         }
     });
-    row("queue", "push + pop", 0, ours, 0, "");
+    row("queue", "push + pop", 0, ours);
     const auto bloom = make({.type = MapType::BloomFilter, .value_size = 8, .max_entries = 10000});
     uint64_t found = 0;
     const double peek = measure([&](size_t begin, size_t end) {
         for (uint64_t i = begin; i < end; ++i) found += bloom->peek(&i) == 0;
     });
     keep(found);
-    row("bloom_filter", "peek, absent", 10000, peek, 0, "");
+    row("bloom_filter", "peek, absent", 10000, peek);
 }
 
 /// Lookups on every CPU at once; with a writer, one of the threads updates the same keys.
@@ -321,8 +351,8 @@ void bench_contended(bool with_writer) {
     keep(sum);
     stop = true;
     for (std::thread& other : others) other.join();
-    row("hash", with_writer ? "lookup beside a writer" : "lookup on all CPUs at once", kCount, best,
-        0, "");
+    row("hash", with_writer ? "lookup beside a writer" : "lookup on all CPUs at once", kCount,
+        best);
 }
 
 }  // namespace

@@ -50,7 +50,8 @@ inline std::string output_of(const std::string& command) {
     return out;
 }
 
-/// The objects of this folder, and those that Debian's packages ship, as far as they are installed.
+/// The objects of this folder and of examples/, and those that Debian's packages ship, as far as
+/// they are installed.
 std::vector<std::string> all_objects();
 
 }  // namespace skep::object
