@@ -185,7 +185,8 @@ void run() {
                    fmt::format("{:.1f}", best[i] / kPackets * 1e9),
                    fmt::format("{:.2f}", best[0] / best[i])});
     }
-    fmt::print("{}in the program alone, by the wall clock: {:.1f} ns a packet\n", table.to_string(), ns_in_program);
+    fmt::print("{}in the program alone, by the wall clock: {:.1f} ns a packet\n", table.to_string(),
+               ns_in_program);
 }
 
 }  // namespace

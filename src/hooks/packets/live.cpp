@@ -83,12 +83,8 @@ class LiveSource final : public PacketSource {
             const int status = pcap_next_ex(capture_.get(), &header, &data);
             if (status == 1) return to_packet(*header, data);
             if (status != 0) return failed();
-            const auto stopped = [&] {
-                return options.stop && options.stop->load(std::memory_order_relaxed);
-            };
-            if (stopped()) return std::nullopt;
             const auto due = options.timers ? options.timers() : std::nullopt;
-            if (stopped()) return std::nullopt;
+            if (options.stop && options.stop->load(std::memory_order_relaxed)) return std::nullopt;
             wait(std::min(due.value_or(kPollNs), kPollNs));
         }
     }
