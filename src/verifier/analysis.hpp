@@ -10,7 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "platform/helpers.hpp"
+#include "verifier/program_parts.hpp"
 #include "verifier/state.hpp"
 #include "verifier/verify.hpp"
 
@@ -30,83 +30,10 @@
 
 namespace skep::verifier {
 
-/// A map as a register refers to it. Compared by address: one a map, one for the inner maps of a
-/// map of maps.
-struct MapInfo {
-    const object::MapSpec* spec = nullptr;
-    uint32_t index = UINT32_MAX;  ///< in ObjectSpec::maps; of inner maps the outer one's
-    MapInfo* inner = nullptr;
-    const void* record = nullptr;  ///< special fields of its value (map_rules)
-    bool is_inner = false;
-
-    MapType type() const { return spec->type; }
-};
-
 enum class AccessType : uint8_t { Read = 1, Write = 2 };
 
 /// Whom an access of memory is for, where this changes rules or words.
 enum class AccessSource : uint8_t { Direct, Helper };
-
-/// What one instruction is known to be, besides its code.
-struct InsnAux {
-    bool prune_point = false;       ///< paths may meet here: states are kept and compared
-    bool force_checkpoint = false;  ///< states are kept each time (iterators, may_goto, callbacks)
-    bool jmp_point = false;         ///< reached by a jump: history keeps it
-    bool calls_callback = false;
-    bool is_iter_next = false;
-    bool seen = false;
-    bool checked_fields = false;
-    bool nospec = false;         ///< unprivileged: a speculation barrier is put before it
-    bool nospec_result = false;  ///< ... after it
-    bool fastcall_pattern = false;
-    bool branch_taken = false, branch_not_taken = false;  ///< for facts
-    uint8_t fastcall_spills = 0;
-    uint8_t alu_state = 0;
-    uint16_t live_regs_before = 0x7ff;
-    uint32_t scc = 0;  ///< the loop that it is in, 0: none
-    uint32_t alu_limit = 0;
-    RegType ptr_type = kNotInit;   ///< of the pointer that a load or store goes through
-    const MapInfo* map = nullptr;  ///< lddw of a map, map argument of a call
-    uint32_t map_off = 0;
-    const void* extra = nullptr;  ///< of calls.hpp
-};
-
-enum class SubprogArg : uint8_t { Anything, Ctx, Mem, Dynptr, BtfId, Arena };
-
-struct ArgInfo {
-    platform::ArgBase base = platform::ArgBase::DontCare;
-    RegType flags = 0;  ///< kMaybeNull, kTrusted, kUntrusted, kRdonly, ...
-    uint32_t mem_size = 0;
-    uint32_t btf_id = 0;
-};
-
-/// A function of the program.
-struct SubprogInfo {
-    uint32_t start = 0;
-    uint32_t end = 0;
-    std::string_view name;
-    uint32_t btf_id = 0;  ///< its FUNC in the object's BTF
-    uint32_t stack_depth = 0;
-    uint32_t stack_extra = 0;
-    int32_t fastcall_stack_off = 0;
-    bool global = false;
-    bool has_tail_call = false;
-    bool tail_call_reachable = false;
-    bool has_ld_abs = false;
-    bool is_cb = false;
-    bool is_async_cb = false;
-    bool is_exception_cb = false;
-    bool called = false;    ///< global: must be verified on its own
-    bool verified = false;  ///< global: was
-    bool args_known = false;
-    bool changes_pkt_data = false;
-    bool might_sleep = false;
-    bool might_throw = false;
-    bool might_goto = false;
-    uint8_t arg_count = 0;
-    std::array<ArgInfo, 5> args{};
-    std::vector<uint32_t> postorder;  ///< its reachable instructions, successors first
-};
 
 /// Why the program is refused.
 struct Refusal {
@@ -127,9 +54,10 @@ struct KernelRules {
     bool legacy_arithmetic = false;  ///< bounds of *, +, - as before 6.14
 };
 
-class Trace;          // trace.hpp
-class StackLiveness;  // liveness.hpp
-class Explorer;       // explore.hpp: states that wait, states that are kept
+class Trace;           // trace.hpp
+class RecordedStates;  // recorded_states.hpp
+class StackLiveness;   // liveness.hpp
+class Explorer;        // explore.hpp: states that wait, states that are kept
 
 class Analysis {
   public:
@@ -181,6 +109,7 @@ class Analysis {
     std::unique_ptr<Explorer> explorer;
     std::unique_ptr<StackLiveness> liveness;
     Trace* trace = nullptr;  ///< the path so far, where a refusal is to be explained
+    std::shared_ptr<RecordedStates> recorded;  ///< where states are wanted
     Facts facts;
     std::shared_ptr<void> call_data;  ///< whatever calls.hpp keeps for the run
 

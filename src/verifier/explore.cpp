@@ -10,6 +10,7 @@
 #include "verifier/facts.hpp"
 #include "verifier/liveness.hpp"
 #include "verifier/log.hpp"
+#include "verifier/recorded_states.hpp"
 #include "verifier/trace.hpp"
 
 namespace skep::verifier {
@@ -234,6 +235,7 @@ bool check_call(Analysis& a, const Insn& insn, bool& exits) {
         return a.refuse(Rule::LockHeld, "function calls are not allowed while holding a lock");
     bool ok;
     const uint32_t index = a.insn_index;
+    if (a.options.facts) note_call(a);
     switch (insn.src) {
         case isa::kCallLocal: ok = check_func_call(a, insn); break;
         case isa::kCallKfunc:
@@ -329,6 +331,7 @@ bool Explorer::execute(bool& ended) {
     }
     print_state_ = false;
     if (a_.options.register_facts) note_registers(a_);
+    if (a_.recorded) a_.recorded->record(index, current_, aux.live_regs_before);
     if (!current_.speculative) {
         if (!aux.seen && !aux.checked_fields) {
             if (const auto legal = isa::check(a_.insns, index); !legal)

@@ -14,10 +14,24 @@ Region region_of(RegType type) {
         case kPtrToPacketMeta:
         case kPtrToPacketEnd: return Region::Packet;
         case kPtrToMapValue: return Region::MapValue;
+        case kPtrToMapKey:
         case kPtrToMem: return Region::Mem;
         case kPtrToBtfId: return Region::Kernel;
         case kPtrToArena: return Region::Arena;
         default: return Region::Other;
+    }
+}
+
+/// Memory of the program's own, as it is.
+bool is_plain(RegType type) {
+    switch (base_type(type)) {
+        case kPtrToStack:
+        case kPtrToPacket:
+        case kPtrToPacketMeta:
+        case kPtrToMapValue:
+        case kPtrToMapKey: return type_flags(type) == 0;
+        case kPtrToMem: return !(type & (kMaybeNull | kUntrusted | kUser | kPercpu));
+        default: return false;
     }
 }
 
@@ -92,6 +106,9 @@ void join(RegisterFact& into, const RegisterFact& fact) {
 }  // namespace
 
 void note_access(Analysis& a, const RegState& reg, int off, int size) {
+    // Helpers access memory, too; what is said of a call is something else.
+    if (const uint8_t cls = a.insns[a.insn_index].cls(); cls == isa::kJmp || cls == isa::kJmp32)
+        return;
     InsnFact& fact = a.facts.insns[a.insn_index];
     const Region region = region_of(reg.type);
     const int64_t lowest = saturated_add(reg.value.smin, off);
@@ -102,15 +119,23 @@ void note_access(Analysis& a, const RegState& reg, int off, int size) {
         fact.checked_by_fault = true;
     if (fact.region == Region::None) {
         fact.region = region;
+        fact.plain = is_plain(reg.type);
         fact.map = map;
         fact.lowest = lowest;
         fact.highest = highest;
         return;
     }
+    fact.plain &= is_plain(reg.type);
     if (fact.region != region) fact.region = Region::Several;
     if (fact.map != map) fact.map = UINT32_MAX;
     fact.lowest = std::min(fact.lowest, lowest);
     fact.highest = std::max(fact.highest, highest);
+}
+
+void note_call(Analysis& a) {
+    InsnFact& fact = a.facts.insns[a.insn_index];
+    for (size_t r = 1; r <= 5; ++r)
+        fact.kernel_argument |= base_type(a.state->cur().regs[r].type) == kPtrToBtfId;
 }
 
 void note_registers(Analysis& a) {

@@ -60,7 +60,7 @@ bool numbers_covered(const Analysis& a, const RegState& old, const RegState& cur
     if (a.explore_alu_limits)
         return old.off == current.off && old.value == current.value &&
                ids.same_number(old.id, current.id);
-    if (!old.precise && exactness == Exactness::NotExact) return true;
+    if (!old.precise && exactness == Exactness::NotExact && !a.options.exact_numbers) return true;
     if (old.id && ((old.id ^ current.id) & kAddConstAny)) return false;
     if ((old.id & kAddConstAny) && old.off != current.off) return false;
     return scalar_in(old.value, current.value) && ids.same_number(old.id, current.id);

@@ -23,7 +23,7 @@
 
 namespace skep::verifier {
 
-struct MapInfo;  // analysis.hpp
+struct MapInfo;  // program_parts.hpp
 
 inline constexpr int kRegs = 11;
 inline constexpr int kCallerSaved = 6;  ///< r0 to r5

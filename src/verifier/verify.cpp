@@ -7,6 +7,7 @@
 #include "verifier/explore.hpp"
 #include "verifier/facts.hpp"
 #include "verifier/log.hpp"
+#include "verifier/recorded_states.hpp"
 
 namespace skep::verifier {
 namespace {
@@ -42,7 +43,7 @@ bool check(Analysis& a, uint32_t& stack_depth) {
 /// Once more, with the path recorded: only refused programs pay for it.
 std::vector<Step> explain_path(const object::ObjectSpec& object, const object::ProgSpec& prog,
                                const platform::Platform& platform, Options options) {
-    options.log = options.facts = options.register_facts = false;
+    options.log = options.facts = options.register_facts = options.states = false;
     Analysis a(object, prog, platform, options);
     Trace trace;  // of frames from a's pools: gone before them
     a.trace = &trace;
@@ -58,6 +59,7 @@ Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec&
     SKEP_TRY(check_spec(object, prog));
     Analysis a(object, prog, platform, options);
     Verdict verdict;
+    if (options.states) a.recorded = std::make_shared<RecordedStates>(prog.insns.size());
     verdict.accepted = check(a, verdict.stack_depth);
     if (!verdict.accepted) {
         verdict.reason = std::move(a.refusal.reason);
@@ -80,6 +82,7 @@ Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec&
     verdict.kfuncs.assign(a.used_kfuncs.begin(), a.used_kfuncs.end());
     verdict.maps.assign(a.used_maps.begin(), a.used_maps.end());
     if (options.facts || options.register_facts) finish_facts(a, verdict.facts);
+    verdict.states = std::move(a.recorded);
     return verdict;
 }
 

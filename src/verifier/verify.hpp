@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ struct Options {
     bool log = false;               ///< fill Verdict::log
     bool facts = false;             ///< fill Verdict::facts
     bool register_facts = false;    ///< fill Facts::registers too (costs time)
+    /// Compare all numbers when states are pruned, not only those that safety hangs on. Costs time
+    /// and may end in "too complex"; what is known of registers then holds on every path.
+    bool exact_numbers = false;
+    bool states = false;             ///< fill Verdict::states
     uint64_t max_insns = 1'000'000;  ///< instructions visited over all paths
     uint32_t cpus = 8192;  ///< get_smp_processor_id() is less (the kernel takes its own number)
     /// Types of the target. Null: programs that need them are refused, with that reason.
@@ -58,7 +63,7 @@ enum class Region : uint8_t {
     Ctx,
     Packet,
     MapValue,
-    Mem,     ///< memory of known size that a helper gave (ring buffer record, dynptr slice)
+    Mem,     ///< memory of known size that a helper gave (ring buffer record, slice, map key)
     Kernel,  ///< through a BTF pointer: may fault, and then reads 0
     Arena,
     Other,    ///< sockets, flow keys, ...
@@ -72,7 +77,9 @@ struct ValueSet {
     uint64_t umin = 0, umax = 0;
 };
 
-/// What a register holds whenever an instruction is about to be executed, over all paths.
+/// What a register holds whenever an instruction is about to be executed, over all paths that were
+/// followed. A number that safety does not hang on may be another one where a path was pruned: only
+/// with Options::exact_numbers is this true of every execution.
 struct RegisterFact {
     enum class Kind : uint8_t {
         Unseen,   ///< never reached
@@ -87,12 +94,19 @@ struct RegisterFact {
     ValueSet value;
 };
 
+/// What an engine may build on, for each instruction of an accepted program; true of every
+/// execution.
 struct InsnFact {
-    bool reached = false;
+    bool reached = false;       ///< otherwise dead code
     bool always_taken = false;  ///< of a conditional jump
     bool never_taken = false;
     Region region = Region::None;
+    /// Whatever the path, the access is inside memory that is the program's own (stack, packet, map
+    /// value or key, memory from a helper): no check is needed. Never of Ctx and Kernel, which an
+    /// engine rewrites, nor of what it may not have (Arena, Other).
+    bool plain = false;
     bool checked_by_fault = false;  ///< a load that must survive a bad address (PROBE_MEM)
+    bool kernel_argument = false;   ///< of a call: it is handed a pointer to a kernel struct
     uint32_t map = UINT32_MAX;  ///< of an access to a map's value, or of a helper's map argument
     int64_t lowest = 0, highest = 0;  ///< offset of the access in its region, bytes
 };
@@ -104,6 +118,8 @@ struct Facts {
         return registers[size_t{insn} * 11 + number];
     }
 };
+
+class RecordedStates;
 
 struct Verdict {
     bool accepted = false;
@@ -124,6 +140,7 @@ struct Verdict {
     std::vector<uint32_t> kfuncs;   ///< BTF ids, ascending
     std::vector<uint32_t> maps;     ///< indices, ascending
     Facts facts;
+    std::shared_ptr<const RecordedStates> states;  ///< recorded_states.hpp
 };
 
 Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec& prog,
