@@ -27,7 +27,7 @@ function(skep_test NAME)
   target_link_libraries(${NAME} PRIVATE ${T_LIBS} skep_flags GTest::gmock GTest::gtest_main)
   set_target_properties(${NAME} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
   add_test(NAME ${NAME} COMMAND ${NAME} --gtest_brief=1)
-  if(NOT T_LABEL MATCHES "^(unit|conformance)$" OR NAME MATCHES "^(isa|packet|hooks)_test$")
+  if(NOT T_LABEL MATCHES "^(unit|conformance)$" OR NAME MATCHES "^(isa|packet|hooks|kernel)_test$")
     list(APPEND T_LABEL bpf)
   endif()
   set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300
