@@ -12,6 +12,7 @@
 #include "cli/check_target.hpp"
 #include "cli/command.hpp"
 #include "cli/input.hpp"
+#include "object/settle.hpp"
 #include "verifier/explain.hpp"
 #include "verifier/graph.hpp"
 
@@ -54,24 +55,10 @@ struct Judged {
     std::vector<Row> rows;
 };
 
-/// The object with this program alone, so that another's missing extern does not matter. Programs
-/// are referred to by number elsewhere (struct_ops, prog arrays): those numbers follow.
-ObjectSpec only(const ObjectSpec& object, size_t index) {
-    ObjectSpec one = object;
-    one.progs = {object.progs[index]};
-    for (object::MapSpec& map : one.maps) {
-        if (map.type != MapType::StructOps && map.type != MapType::ProgArray) continue;
-        std::erase_if(map.initial_slots,
-                      [&](const object::InitialSlot& slot) { return slot.index != index; });
-        for (object::InitialSlot& slot : map.initial_slots) slot.index = 0;
-    }
-    return one;
-}
-
 Row judge(const ObjectSpec& object, size_t index, const CheckTarget& target,
           const Options& options) {
     Row row{.target = &target, .object = {}, .verdict = {}, .problem = {}};
-    auto settled = target.settle(only(object, index));
+    auto settled = target.settle(object::only(object, index));
     if (!settled) {
         row.problem = settled.error().message;
         if (!target.types) row.problem += " (--btf FILE gives that kernel's types)";

@@ -93,4 +93,16 @@ Result<ObjectSpec> settle(ObjectSpec object, const Target& target) {
     return object;
 }
 
+ObjectSpec only(const ObjectSpec& object, size_t prog) {
+    ObjectSpec one = object;
+    one.progs = {object.progs[prog]};
+    for (MapSpec& map : one.maps) {
+        if (map.type != MapType::StructOps && map.type != MapType::ProgArray) continue;
+        std::erase_if(map.initial_slots,
+                      [&](const InitialSlot& slot) { return slot.index != prog; });
+        for (InitialSlot& slot : map.initial_slots) slot.index = 0;
+    }
+    return one;
+}
+
 }  // namespace skep::object

@@ -37,4 +37,8 @@ struct Target {
 /// settled too.
 Result<ObjectSpec> settle(ObjectSpec object, const Target& target);
 
+/// The object with one of its programs alone, so that another's missing extern does not matter.
+/// Programs are referred to by number elsewhere (struct_ops, prog arrays): those numbers follow.
+ObjectSpec only(const ObjectSpec& object, size_t prog);
+
 }  // namespace skep::object
