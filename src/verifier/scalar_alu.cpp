@@ -58,9 +58,9 @@ View32 view32(Scalar& scalar) {
 
 template <typename V>
 void add_bounds(V dst, V src, bool legacy) {
-    const bool s_overflow = bool(__builtin_add_overflow(dst.smin, src.smin, &dst.smin)) |
-                            bool(__builtin_add_overflow(dst.smax, src.smax, &dst.smax));
-    if (s_overflow) dst.open_signed();
+    const bool s_low = __builtin_add_overflow(dst.smin, src.smin, &dst.smin);
+    const bool s_high = __builtin_add_overflow(dst.smax, src.smax, &dst.smax);
+    if (s_low || s_high) dst.open_signed();
     const bool low = __builtin_add_overflow(dst.umin, src.umin, &dst.umin);
     const bool high = __builtin_add_overflow(dst.umax, src.umax, &dst.umax);
     // All sums wrap or none does: the bounds hold.
@@ -69,9 +69,9 @@ void add_bounds(V dst, V src, bool legacy) {
 
 template <typename V>
 void sub_bounds(V dst, V src, bool legacy) {
-    const bool s_overflow = bool(__builtin_sub_overflow(dst.smin, src.smax, &dst.smin)) |
-                            bool(__builtin_sub_overflow(dst.smax, src.smin, &dst.smax));
-    if (s_overflow) dst.open_signed();
+    const bool s_low = __builtin_sub_overflow(dst.smin, src.smax, &dst.smin);
+    const bool s_high = __builtin_sub_overflow(dst.smax, src.smin, &dst.smax);
+    if (s_low || s_high) dst.open_signed();
     const bool low = __builtin_sub_overflow(dst.umin, src.umax, &dst.umin);
     const bool high = __builtin_sub_overflow(dst.umax, src.umin, &dst.umax);
     if (legacy ? low || high : low && !high) dst.open_unsigned();

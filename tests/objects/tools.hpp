@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include <string>
 #include <vector>
@@ -36,6 +37,10 @@ inline ObjectSpec read_or_fail(const std::string& path) {
 }
 
 inline bool have_command(const std::string& name) {
+    // Debian has bpftool in /usr/sbin, where ordinary users do not look.
+    const char* set = getenv("PATH");
+    const std::string path = set ? set : "/usr/bin:/bin";
+    if (!path.contains("/usr/sbin")) setenv("PATH", (path + ":/usr/sbin").c_str(), 1);
     return std::system(("command -v " + name + " >/dev/null 2>&1").c_str()) == 0;
 }
 

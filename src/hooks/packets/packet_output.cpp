@@ -22,7 +22,7 @@ Result<PacketOutput> PacketOutput::create(const std::string& path, const PacketS
     PacketOutput output(std::move(writer), source);
     // A file without packets says still what it would have held.
     for (uint32_t i = 0; i < source.interfaces().size(); ++i) {
-        SKEP_TRY(output.interface_of({.interface = i}));
+        (void)SKEP_TRY(output.interface_of({.interface = i}));
     }
     return output;
 }
