@@ -88,6 +88,26 @@ Result<int> run(const RunOptions& options, Context& context) {
     return std::unexpected(no_events(spec));
 }
 
+}  // namespace
+
+Result<std::unique_ptr<engine::Object>> load_to_run(Run& run, const engine::Env& env,
+                                                    std::vector<std::string> progs) {
+    auto object = SKEP_TRY(engine::Object::load(
+        run.spec, env, {.progs = std::move(progs), .checked = run.options.checked}));
+    for (const auto& prog : object->progs()) {
+        const std::string name = printable(prog->name());
+        if (!prog->verified())
+            run.context.terminal.note(fmt::format("program '{}' runs checked: {}", name,
+                                                  printable(prog->why_not_verified())));
+        else if (run.options.verbose)
+            run.context.terminal.note(fmt::format("program '{}' is verified and runs {}", name,
+                                                  run.options.checked ? "checked" : "unchecked"));
+    }
+    return object;
+}
+
+namespace {
+
 Action declare(Arguments& args) {
     auto options = std::make_shared<RunOptions>();
     args.operand("FILE", options->file,
@@ -103,8 +123,11 @@ Action declare(Arguments& args) {
     args.option("--show-map", "NAME", options->show_maps, "show this map at the end");
     args.option("-o,--output", "OUT", options->output,
                 "write events and summary here, not to standard output");
+    args.flag("--checked", options->checked,
+              "keep the run-time checks of programs that the verifier accepts, too");
     args.flag("--json", options->json, "events and summary as JSON, one object a line");
-    args.flag("-v,--verbose", options->verbose, "a line for each packet");
+    args.flag("-v,--verbose", options->verbose,
+              "a line for each packet, and for each program whether it runs checked");
     return [options](Context& context) { return run(*options, context); };
 }
 
@@ -114,8 +137,9 @@ const Command kRun = {
     .name = "run",
     .summary = "run a program on packets, or on a command's system calls",
     .description =
-        "Runs programs inside this process, checked, as an ordinary user; the kernel is\n"
-        "not involved. XDP, tc, socket and cgroup_skb programs run on the packets of a\n"
+        "Runs programs inside this process, as an ordinary user; the kernel is not\n"
+        "involved. What the verifier accepts runs without run-time checks, what it refuses\n"
+        "runs with them. XDP, tc, socket and cgroup_skb programs run on the packets of a\n"
         "capture or an interface; programs on system calls and on the life of processes\n"
         "run on COMMAND and all its children. COMMAND keeps its standard streams, and its\n"
         "exit code becomes that of skep.",

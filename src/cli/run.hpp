@@ -7,6 +7,7 @@
 
 #include "cli/command.hpp"
 #include "cli/run_output.hpp"
+#include "engine/object.hpp"
 
 // The parts of `skep run`, which is a program, events for it, and output. run.cpp reads the options
 // and chooses the kind of events; run_packets.cpp and run_tasks.cpp raise them.
@@ -24,6 +25,7 @@ struct RunOptions {
     std::optional<std::string> output;
     bool json = false;
     bool verbose = false;
+    bool checked = false;
 };
 
 /// What both kinds of runs need.
@@ -34,6 +36,10 @@ struct Run {
     RunOutput& output;
     std::vector<size_t> maps;  ///< to show: indices into spec.maps
 };
+
+/// Loads these programs and says which of them run checked, and why.
+Result<std::unique_ptr<engine::Object>> load_to_run(Run& run, const engine::Env& env,
+                                                    std::vector<std::string> progs);
 
 /// On the packets of a capture or an interface.
 Result<int> run_on_packets(Run& run);

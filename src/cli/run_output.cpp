@@ -109,12 +109,24 @@ void RunOutput::packet(const hooks::PacketEvent& event) {
     put(json.key("about").value(about).end_object().text() + '\n');
 }
 
+namespace {
+
+/// Whether the programs ran checked.
+std::string_view mode_of(const engine::Object& object) {
+    size_t unchecked = 0;
+    for (const auto& prog : object.progs()) unchecked += prog->runs_unchecked();
+    return unchecked == 0 ? "checked" : unchecked == object.progs().size() ? "verified" : "mixed";
+}
+
+}  // namespace
+
 void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
                         const std::vector<size_t>& maps) {
     if (json_) {
         JsonWriter json;
         json.begin_object().key("summary").begin_object();
         json.key("prog").value(summary.prog).key("type").value(summary.type);
+        json.key("mode").value(mode_of(object));
         json.key("events").value(summary.events).key("verdicts").begin_object();
         for (const auto& [name, count] : summary.verdicts) json.key(name).value(count);
         json.end_object().key("maps").begin_object();

@@ -165,7 +165,7 @@ Result<int> run_on_packets(Run& run) {
     engine::Env env;
     env.printk = [&](std::string_view line) { run.output.printk(line); };
     if (run.options.pcap) env.clock = clock.function();
-    const auto object = SKEP_TRY(engine::Object::load(run.spec, env, {.progs = {chosen->name}}));
+    const auto object = SKEP_TRY(load_to_run(run, env, {chosen->name}));
     const auto execution = SKEP_TRY(engine::Execution::create(env));
     auto runner =
         SKEP_TRY(hooks::PacketRunner::create(*object->find_prog(chosen->name), *execution));

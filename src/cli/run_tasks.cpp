@@ -65,7 +65,7 @@ Result<int> run_on_tasks(Run& run) {
     const std::vector<std::string> progs = SKEP_TRY(choose(run));
     engine::Env env;
     env.printk = [&](std::string_view line) { run.output.printk(line); };
-    const auto object = SKEP_TRY(engine::Object::load(run.spec, env, {.progs = progs}));
+    const auto object = SKEP_TRY(load_to_run(run, env, progs));
     const auto runner = SKEP_TRY(
         hooks::TaskRunner::create(*object, env, {.argv = run.context.child, .progs = progs}));
     const hooks::TaskSinks sinks = {

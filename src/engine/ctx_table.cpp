@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/ctx_table.hpp"
 
+#include <algorithm>
 #include <map>
 #include <mutex>
 #include <tuple>
@@ -31,6 +32,12 @@ CtxTable::CtxTable(const platform::ProgKind& kind) {
     loads_.resize(size);
     stores_.resize(size);
     pointers_.resize(size);
+    narrow_.resize(size);
+    if (layout && layout->name == "__sk_buff")
+        for (const platform::CtxField& field : layout->fields)
+            if (field.name == "tc_classid" || field.name == "tc_index" ||
+                field.name == "queue_mapping")
+                std::fill_n(narrow_.begin() + field.offset, field.element, true);
     for (uint32_t offset = 0; offset < size; offset++)
         for (const uint8_t width : {1, 2, 4, 8}) {
             const auto read = platform::ctx_access(kind.type, kind.attach, offset, width, false);

@@ -39,6 +39,8 @@ class CtxTable {
     CtxPointer pointer(uint64_t offset) const {
         return offset < pointers_.size() ? pointers_[offset] : CtxPointer::None;
     }
+    /// A field of which the kernel keeps less than the struct shows (PacketBuffer::narrow_ctx()).
+    bool is_narrow(uint64_t offset) const { return offset < narrow_.size() && narrow_[offset]; }
 
   private:
     static bool may(const std::vector<uint8_t>& table, uint64_t offset, uint32_t width) {
@@ -48,6 +50,7 @@ class CtxTable {
     std::vector<uint8_t> loads_;
     std::vector<uint8_t> stores_;
     std::vector<CtxPointer> pointers_;
+    std::vector<bool> narrow_;
 };
 
 /// Made on first use and kept.

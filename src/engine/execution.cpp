@@ -50,6 +50,16 @@ Execution::~Execution() {
     give_slot_back(cpu_);
 }
 
+bool Execution::checked() const {
+    return !prog_->runs_unchecked();
+}
+
+void Execution::observe(const Op& op, const uint64_t* registers) const {
+    if (observer)
+        observer(*prog_, uint32_t(&op - prog_->ops().data()),
+                 std::span<const uint64_t, 11>(registers, 11), depth_);
+}
+
 uint32_t Execution::random() {
     if (env_.random) return env_.random();
     // xorshift128+ (Vigna, 2014): good enough for what the kernel seeds from tausworthe counters.
@@ -112,7 +122,7 @@ uint64_t Execution::fault(Fault::Kind kind, std::string message, int reg, uint64
 
 uint8_t* Execution::check_memory(uint64_t address, uint64_t size, bool write, int reg,
                                  std::string_view what) {
-    if (!checked_) return reinterpret_cast<uint8_t*>(address);
+    if (!checked()) return reinterpret_cast<uint8_t*>(address);
     const Event& event = *event_;
     if (memory_.on_stack(address, size)) return reinterpret_cast<uint8_t*>(address);
     if (!prog_->context_is_memory() && !write &&

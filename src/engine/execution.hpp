@@ -3,9 +3,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -49,6 +51,12 @@ class Execution {
 
     uint64_t budget = kDefaultBudget;  ///< of each run from now on
 
+    /// Is told of each instruction of programs that were loaded to be traced, before it runs: its
+    /// index, r0 to r10, and how many functions deep it is.
+    using Observer = std::function<void(const Prog& prog, uint32_t insn,
+                                        std::span<const uint64_t, 11> registers, uint32_t depth)>;
+    Observer observer = {};
+
     // --- for helpers ---
 
     const Env& env() const { return env_; }
@@ -57,7 +65,8 @@ class Execution {
     Memory& memory() { return memory_; }
     uint32_t cpu() const { return cpu_; }
     const Prog& prog() const { return *prog_; }  ///< that runs now
-    bool checked() const { return checked_; }
+    /// Whether the program that runs now has its checks (Prog::verified()).
+    bool checked() const;
     uint32_t random();
 
     /// Stops the program: the helper returns at once (any value), and the run ends with this fault.
@@ -87,6 +96,7 @@ class Execution {
     Outcome run(const Prog& prog, Event& event, const Op* start,
                 std::initializer_list<uint64_t> arguments);
     void check_released();
+    void observe(const Op& op, const uint64_t* registers) const;
     uint64_t frame_pointer(uint32_t depth) const {
         return reinterpret_cast<uint64_t>(stack_.data() + stack_.size()) -
                uint64_t{depth} * isa::kStackSize;
@@ -104,7 +114,6 @@ class Execution {
     Memory memory_;
     Event* event_ = nullptr;
     const Prog* prog_ = nullptr;
-    bool checked_ = true;
     uint32_t depth_ = 0;  // frames in use, less one
     uint32_t tail_calls_ = 0;
     int64_t budget_left_ = 0;

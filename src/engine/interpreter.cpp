@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "engine/helpers.hpp"
+#include "engine/probe.hpp"
 
 // Labels as values are an extension of GCC and clang; nothing standard makes as good a dispatch.
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -46,6 +47,14 @@ U modulo_signed(U a, U b) {
     return static_cast<U>(modulo(static_cast<S>(a), static_cast<S>(b)));
 }
 
+/// What was there before.
+template <typename T>
+uint64_t compare_exchange(T* where, uint64_t expected_value, T value) {
+    auto expected = static_cast<T>(expected_value);
+    __atomic_compare_exchange_n(where, &expected, value, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    return expected;
+}
+
 }  // namespace
 
 // One handler an operation. `a` is the destination's value and `b` the second operand, in the
@@ -79,82 +88,102 @@ U modulo_signed(U a, U b) {
     ALU_FORM(name##32X, uint32_t, int32_t, SRC, expression)
 
 // Backward jumps are what the budget counts: whoever makes none ends by itself.
-#define JUMP_FORM(label, T, operand, condition)                              \
-    label: {                                                                 \
-        const T a = static_cast<T>(DST);                                     \
-        const T b = static_cast<T>(operand);                                 \
-        if (condition) {                                                     \
-            if (op->off <= 0 && (budget += op->off - 1) < 0) goto exhausted; \
-            JUMP(op->off);                                                   \
-        }                                                                    \
-    }                                                                        \
+#define JUMP_FORM(label, T, operand, condition) \
+    label: {                                    \
+        const T a = static_cast<T>(DST);        \
+        const T b = static_cast<T>(operand);    \
+        if (condition) JUMP(op->off);           \
+    }                                           \
     NEXT();
-#define JUMP_IF(name, T64, T32, condition)        \
-    JUMP_FORM(name##64K, T64, op->imm, condition) \
-    JUMP_FORM(name##64X, T64, SRC, condition)     \
-    JUMP_FORM(name##32K, T32, op->imm, condition) \
-    JUMP_FORM(name##32X, T32, SRC, condition)
+#define JUMP_BACK_FORM(label, T, operand, condition)         \
+    label: {                                                 \
+        const T a = static_cast<T>(DST);                     \
+        const T b = static_cast<T>(operand);                 \
+        if (condition) {                                     \
+            if ((budget += op->off - 1) < 0) goto exhausted; \
+            JUMP(op->off);                                   \
+        }                                                    \
+    }                                                        \
+    NEXT();
+#define JUMP_FORMS(FORM, name, T64, T32, condition) \
+    FORM(name##64K, T64, op->imm, condition)        \
+    FORM(name##64X, T64, SRC, condition)            \
+    FORM(name##32K, T32, op->imm, condition)        \
+    FORM(name##32X, T32, SRC, condition)
+#define JUMP_IF(name, T64, T32, condition)           \
+    JUMP_FORMS(JUMP_FORM, name, T64, T32, condition) \
+    JUMP_FORMS(JUMP_BACK_FORM, name##Back, T64, T32, condition)
 
+#define ADDRESS(reg) (r[op->reg] + uint64_t(int64_t{op->off}))
 #define LOAD(label, T)                                                              \
     label: {                                                                        \
-        const uint64_t address = SRC + uint64_t(int64_t{op->off});                  \
+        const uint64_t address = ADDRESS(src);                                      \
         if (const uint8_t* from = access(op, address, sizeof(T), false)) [[likely]] \
             DST = load_at<T>(from);                                                 \
         else if (!load_context_pointer(op, address, &DST))                          \
             goto stopped;                                                           \
     }                                                                               \
+    NEXT();                                                                         \
+    Plain##label : DST = load_at<T>(reinterpret_cast<uint8_t*>(ADDRESS(src)));      \
+    NEXT();                                                                         \
+    Probe##label : {                                                                \
+        T value = 0;                                                                \
+        read_kernel(x_, &value, sizeof value, ADDRESS(src));                        \
+        DST = static_cast<uint64_t>(static_cast<int64_t>(value));                   \
+    }                                                                               \
     NEXT();
-#define STORE(label, T, value)                                                       \
-    label: {                                                                         \
-        uint8_t* to = access(op, DST + uint64_t(int64_t{op->off}), sizeof(T), true); \
-        if (!to) [[unlikely]]                                                        \
-            goto stopped;                                                            \
-        store_at<T>(to, value);                                                      \
-    }                                                                                \
-    NEXT();
-#define STACK_OF(reg) reinterpret_cast<uint8_t*>(r[10] + uint64_t(int64_t{op->off}))
-#define LOAD_STACK(label, T)         \
-    label:                           \
-    DST = load_at<T>(STACK_OF(src)); \
-    NEXT();
-#define STORE_STACK(label, T, value)   \
-    label:                             \
-    store_at<T>(STACK_OF(dst), value); \
+#define STORE(label, T, value)                                                   \
+    label: {                                                                     \
+        uint8_t* to = access(op, ADDRESS(dst), sizeof(T), true);                 \
+        if (!to) [[unlikely]]                                                    \
+            goto stopped;                                                        \
+        store_at<T>(to, value);                                                  \
+    }                                                                            \
+    NEXT();                                                                      \
+    Plain##label : store_at<T>(reinterpret_cast<uint8_t*>(ADDRESS(dst)), value); \
     NEXT();
 
-#define ATOMIC_FORM(label, T, statement)                                                 \
-    label: {                                                                             \
-        uint8_t* where = access_atomic(op, DST + uint64_t(int64_t{op->off}), sizeof(T)); \
-        if (!where) [[unlikely]]                                                         \
-            goto stopped;                                                                \
-        auto* to = reinterpret_cast<T*>(where);                                          \
-        const T value = static_cast<T>(SRC);                                             \
-        statement;                                                                       \
-    }                                                                                    \
+// What an atomic operation works on: `where`, once checked and once as it is.
+#define CHECKED_ATOMIC(reg, T)                                   \
+    uint8_t* where = access_atomic(op, ADDRESS(reg), sizeof(T)); \
+    if (!where) [[unlikely]]                                     \
+        goto stopped;                                            \
+    auto* to = reinterpret_cast<T*>(where)
+#define PLAIN_ATOMIC(reg, T) auto* to = reinterpret_cast<T*>(ADDRESS(reg))
+#define ATOMIC_FORM(label, T, statement)     \
+    label: {                                 \
+        CHECKED_ATOMIC(dst, T);              \
+        const T value = static_cast<T>(SRC); \
+        statement;                           \
+    }                                        \
+    NEXT();                                  \
+    Plain##label : {                         \
+        PLAIN_ATOMIC(dst, T);                \
+        const T value = static_cast<T>(SRC); \
+        statement;                           \
+    }                                        \
     NEXT();
 #define ATOMIC(name, statement)               \
     ATOMIC_FORM(name##W, uint32_t, statement) \
     ATOMIC_FORM(name##DW, uint64_t, statement)
-#define ACQUIRE(label, T)                                                                     \
-    label: {                                                                                  \
-        const uint8_t* from = access_atomic(op, SRC + uint64_t(int64_t{op->off}), sizeof(T)); \
-        if (!from) [[unlikely]]                                                               \
-            goto stopped;                                                                     \
-        DST = __atomic_load_n(reinterpret_cast<const T*>(from), __ATOMIC_ACQUIRE);            \
-    }                                                                                         \
-    NEXT();
-#define RELEASE(label, T)                                                                  \
-    label: {                                                                               \
-        uint8_t* to = access_atomic(op, DST + uint64_t(int64_t{op->off}), sizeof(T));      \
-        if (!to) [[unlikely]]                                                              \
-            goto stopped;                                                                  \
-        __atomic_store_n(reinterpret_cast<T*>(to), static_cast<T>(SRC), __ATOMIC_RELEASE); \
-    }                                                                                      \
+#define ACQUIRE(label, T)                            \
+    label: {                                         \
+        CHECKED_ATOMIC(src, T);                      \
+        DST = __atomic_load_n(to, __ATOMIC_ACQUIRE); \
+    }                                                \
+    NEXT();                                          \
+    Plain##label : {                                 \
+        PLAIN_ATOMIC(src, T);                        \
+        DST = __atomic_load_n(to, __ATOMIC_ACQUIRE); \
+    }                                                \
     NEXT();
 
 uint64_t Interpreter::run(const Prog& prog, const Op* start, uint64_t* r) {
     static const void* const kLabels[] = {
 #define OP(name) &&name,
+#include "engine/opcodes.def"
+#undef OP
+#define OP(name) &&traced,
 #include "engine/opcodes.def"
 #undef OP
     };
@@ -262,27 +291,15 @@ MayGoto: {
     STORE(StoreImmH, uint16_t, op->imm)
     STORE(StoreImmW, uint32_t, op->imm)
     STORE(StoreImmDW, uint64_t, op->imm)
-    LOAD_STACK(LoadStackB, uint8_t)
-    LOAD_STACK(LoadStackH, uint16_t)
-    LOAD_STACK(LoadStackW, uint32_t)
-    LOAD_STACK(LoadStackDW, uint64_t)
-    STORE_STACK(StoreStackB, uint8_t, SRC)
-    STORE_STACK(StoreStackH, uint16_t, SRC)
-    STORE_STACK(StoreStackW, uint32_t, SRC)
-    STORE_STACK(StoreStackDW, uint64_t, SRC)
-    STORE_STACK(StoreImmStackB, uint8_t, op->imm)
-    STORE_STACK(StoreImmStackH, uint16_t, op->imm)
-    STORE_STACK(StoreImmStackW, uint32_t, op->imm)
-    STORE_STACK(StoreImmStackDW, uint64_t, op->imm)
 
     ACQUIRE(LoadAcquireB, uint8_t)
     ACQUIRE(LoadAcquireH, uint16_t)
     ACQUIRE(LoadAcquireW, uint32_t)
     ACQUIRE(LoadAcquireDW, uint64_t)
-    RELEASE(StoreReleaseB, uint8_t)
-    RELEASE(StoreReleaseH, uint16_t)
-    RELEASE(StoreReleaseW, uint32_t)
-    RELEASE(StoreReleaseDW, uint64_t)
+    ATOMIC_FORM(StoreReleaseB, uint8_t, __atomic_store_n(to, value, __ATOMIC_RELEASE))
+    ATOMIC_FORM(StoreReleaseH, uint16_t, __atomic_store_n(to, value, __ATOMIC_RELEASE))
+    ATOMIC_FORM(StoreReleaseW, uint32_t, __atomic_store_n(to, value, __ATOMIC_RELEASE))
+    ATOMIC_FORM(StoreReleaseDW, uint64_t, __atomic_store_n(to, value, __ATOMIC_RELEASE))
     // Without fetch there is no order (the kernel's atomic_add() and kin); with it there is.
     ATOMIC(AtomicAdd, __atomic_fetch_add(to, value, __ATOMIC_RELAXED))
     ATOMIC(AtomicOr, __atomic_fetch_or(to, value, __ATOMIC_RELAXED))
@@ -293,25 +310,11 @@ MayGoto: {
     ATOMIC(FetchAnd, SRC = __atomic_fetch_and(to, value, __ATOMIC_SEQ_CST))
     ATOMIC(FetchXor, SRC = __atomic_fetch_xor(to, value, __ATOMIC_SEQ_CST))
     ATOMIC(Xchg, SRC = __atomic_exchange_n(to, value, __ATOMIC_SEQ_CST))
-CmpXchgW: {
-    uint8_t* where = access_atomic(op, DST + uint64_t(int64_t{op->off}), 4);
-    if (!where) [[unlikely]]
-        goto stopped;
-    auto expected = static_cast<uint32_t>(r[0]);
-    __atomic_compare_exchange_n(reinterpret_cast<uint32_t*>(where), &expected,
-                                static_cast<uint32_t>(SRC), false, __ATOMIC_SEQ_CST,
-                                __ATOMIC_SEQ_CST);
-    r[0] = expected;
-}
-    NEXT();
-CmpXchgDW: {
-    uint8_t* where = access_atomic(op, DST + uint64_t(int64_t{op->off}), 8);
-    if (!where) [[unlikely]]
-        goto stopped;
-    uint64_t expected = r[0];
-    __atomic_compare_exchange_n(reinterpret_cast<uint64_t*>(where), &expected, SRC, false,
-                                __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
-    r[0] = expected;
+    ATOMIC(CmpXchg, r[0] = compare_exchange(to, r[0], value))
+
+LoadEvent: {
+    const auto* field = reinterpret_cast<const uint8_t*>(x_.event_) + op->imm;
+    DST = load_at<uint64_t>(field);
 }
     NEXT();
 
@@ -331,6 +334,11 @@ PacketInd:
 
 CallHelper:
     r[0] = call_helper(op, r);
+    if (x_.faulted()) [[unlikely]]
+        goto stopped;
+    NEXT();
+PlainCallHelper:
+    r[0] = call_plain(op, r);
     if (x_.faulted()) [[unlikely]]
         goto stopped;
     NEXT();
@@ -364,6 +372,10 @@ leave:
     if (x_.depth_ == outermost) return r[0];
     op = pop_frame(r);
     NEXT();
+
+traced:
+    x_.observe(*op, r);
+    goto* kLabels[op->code - kOpCodes];
 
 Invalid:
     fault_at(op, Fault::Kind::BadCall, "there is no instruction here", -1, 0);

@@ -6,13 +6,14 @@
 #include "engine/ops.hpp"
 #include "engine/prog.hpp"
 
-// The checked interpreter. It runs any program, verified or not, and no program can harm the
-// process: each access is looked up in the regions of memory.hpp, calls are at most 8 deep, and
-// the budget ends what would never end.
+// The interpreter. It runs any program, verified or not, and no program can harm the process: each
+// access is looked up in the regions of memory.hpp, unless the verifier has proven it right and the
+// program's operations say so (verified_ops.hpp); calls are at most 8 deep, and the budget ends
+// what would never end.
 //
 // Dispatch is by address of label, one indirect jump an instruction, which the branch predictor
-// learns by its place. Most accesses cost two comparisons: the slot that the instruction shares
-// with few others remembers the region of the last one, and the stack by r10 needs none at all.
+// learns by its place. Most checked accesses cost two comparisons: the slot that the instruction
+// shares with few others remembers the region of the last one.
 
 namespace skep::engine {
 
@@ -46,6 +47,7 @@ class Interpreter {
     bool push_frame(const Op* at, const uint64_t* registers);
     const Op* pop_frame(uint64_t* registers);
     uint64_t call_helper(const Op* op, const uint64_t* registers);
+    uint64_t call_plain(const Op* op, const uint64_t* registers);
     uint64_t call_kfunc(const Op* op, const uint64_t* registers);
     uint64_t call_register(const Op* op, const uint64_t* registers);
     uint64_t call(const Op* op, const Call& call, const uint64_t* registers);

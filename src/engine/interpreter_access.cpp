@@ -55,7 +55,7 @@ uint8_t* Interpreter::context_access(const Op* op, uint64_t offset, uint32_t siz
         return nullptr;
     }
     if (table.pointer(offset) != CtxPointer::None) return nullptr;
-    if (!store && event.packet) event.packet->narrow_ctx();
+    if (event.packet) event.packet->narrow_ctx();  // what was stored before
     return event.ctx + offset;
 }
 
@@ -95,8 +95,8 @@ uint8_t* Interpreter::access_atomic(const Op* op, uint64_t address, uint32_t siz
         return nullptr;
     }
     // A load-acquire only reads, but is as strict: whoever orders memory shares it with writers.
-    const bool store =
-        OpCode(op->code) < OpCode::LoadAcquireB || OpCode(op->code) > OpCode::LoadAcquireDW;
+    const OpCode code = code_of(*op);
+    const bool store = code < OpCode::LoadAcquireB || code > OpCode::LoadAcquireDW;
     return access(op, address, size, store);
 }
 

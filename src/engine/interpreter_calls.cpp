@@ -61,7 +61,6 @@ uint64_t Interpreter::call_back(uint64_t function, const uint64_t (&arguments)[5
 
 uint64_t Interpreter::call(const Op* op, const Call& call, const uint64_t* r) {
     x_.at_ = op;
-    if (call.proto && !check_arguments(x_, *call.proto, r)) return 0;
     const Event& event = *x_.event_;
     const uint8_t *meta = event.data_meta, *end = event.data_end;
     const uint64_t result = call.fn(x_, r[1], r[2], r[3], r[4], r[5]);
@@ -70,6 +69,13 @@ uint64_t Interpreter::call(const Op* op, const Call& call, const uint64_t* r) {
 }
 
 uint64_t Interpreter::call_helper(const Op* op, const uint64_t* registers) {
+    const Call& helper = prog_->calls_[op->imm];
+    x_.at_ = op;
+    if (helper.proto && !check_arguments(x_, *helper.proto, registers)) return 0;
+    return call(op, helper, registers);
+}
+
+uint64_t Interpreter::call_plain(const Op* op, const uint64_t* registers) {
     return call(op, prog_->calls_[op->imm], registers);
 }
 
@@ -89,13 +95,15 @@ uint64_t Interpreter::call_register(const Op* op, const uint64_t* registers) {
                  number);
         return 0;
     }
+    x_.at_ = op;
+    if (!check_arguments(x_, *proto, registers)) return 0;
     return call(op, {.fn = fn, .proto = proto}, registers);
 }
 
 const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {
     x_.at_ = op;
     const platform::HelperProto& proto = platform::helper_proto(platform::HelperId::tail_call);
-    if (!check_arguments(x_, proto, registers)) return nullptr;
+    if (x_.checked() && !check_arguments(x_, proto, registers)) return nullptr;
     const auto* map = reinterpret_cast<maps::Map*>(registers[2])->as<maps::ProgArray>();
     if (!map) {
         x_.fault(Fault::Kind::BadArgument, "bpf_tail_call: the map is no prog array", 2,
@@ -104,7 +112,12 @@ const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {
     }
     if (x_.tail_calls_ >= platform::kMaxTailCalls) return nullptr;
     const auto* next = static_cast<const Prog*>(map->prog_at(uint32_t(registers[3])));
-    if (!next) return nullptr;
+    // No prog array of the kernel's holds programs of different types.
+    if (!next || next->spec_.type != prog_->spec_.type) return nullptr;
+    if (x_.event_->ctx_size < next->ctx_bytes_) {
+        x_.fault(Fault::Kind::BadContext, next->context_too_small(*x_.event_));
+        return nullptr;
+    }
     x_.tail_calls_++;
     if (next->maps_ != prog_->maps_) {
         x_.memory_.set_maps(next->maps_);

@@ -25,7 +25,9 @@ class Timers;
 //
 // Loading settles the object for the embedded platform (CO-RE against its BTF), makes the maps,
 // puts in initial values, and resolves what the programs refer to. What the engine does not have is
-// an Error of code Unsupported that names it and says where the program can run instead.
+// an Error of code Unsupported that names it and says where the program can run instead. Programs
+// are verified for the embedded platform; those that are accepted run without run-time checks, the
+// others with them (Prog::why_not_verified()).
 //
 // Programs and maps live as long as the object. Loading is not thread-safe; a loaded object is, as
 // its parts are.
@@ -35,6 +37,10 @@ class Object {
         /// Only these programs need be loadable (and what they can tail-call); empty: all that are
         /// not marked `?section`.
         std::vector<std::string> progs = {};
+        /// Keep the run-time checks of programs that the verifier accepts, too.
+        bool checked = false;
+        /// Execution::observer is to be told of each instruction.
+        bool traced = false;
     };
 
     static Result<std::unique_ptr<Object>> load(const object::ObjectSpec& spec, const Env& env,

@@ -98,7 +98,8 @@ bool ObjectLoader::wanted(const object::ProgSpec& spec) const {
 Result<void> ObjectLoader::load_prog(size_t index) {
     if (by_spec_[index]) return {};
     const object::ProgSpec& spec = object_.spec_.progs[index];
-    auto prog = ProgLoader(object_.spec_, object_.map_pointers_, *object_.timers_).load(spec);
+    auto prog =
+        ProgLoader(object_.spec_, object_.map_pointers_, *object_.timers_, options_).load(spec);
     if (!prog)
         return std::unexpected(
             std::move(prog).error().in(fmt::format("program '{}'", printable(spec.name))));

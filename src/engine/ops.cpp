@@ -99,9 +99,15 @@ OpCode call_code(const Insn& insn) {
                                                               : OpCode::CallHelper;
 }
 
+OpCode conditional(const Insn& insn, bool backward) {
+    const OpCode first = jump_first(insn.operation());
+    if (first == OpCode::Invalid) return first;
+    return OpCode(uint16_t(form(first, insn.cls() == isa::kJmp, insn.uses_src_register())) +
+                  (backward ? kBackForms : 0));
+}
+
 Op jump(const Insn& insn, size_t index) {
     Op op{.dst = insn.dst, .src = insn.src, .imm = uint64_t(int64_t{insn.imm})};
-    const bool is_64 = insn.cls() == isa::kJmp;
     if (const auto target = isa::jump_target(insn, index))
         op.off = int32_t(*target - int64_t(index));
     switch (insn.operation()) {
@@ -113,8 +119,7 @@ Op jump(const Insn& insn, size_t index) {
             if (const auto target = isa::function_target(insn, index))
                 op.off = int32_t(*target - int64_t(index));
             break;
-        default:
-            op.code = uint16_t(form(jump_first(insn.operation()), is_64, insn.uses_src_register()));
+        default: op.code = uint16_t(conditional(insn, op.off <= 0));
     }
     return op;
 }
@@ -156,13 +161,13 @@ OpCode memory_code(const Insn& insn) {
     switch (insn.cls()) {
         case isa::kLdx:
             if (insn.mode() == isa::kMemSx) return sized(OpCode::LoadSxB, insn.size());
-            return sized(inside_frame(insn, insn.src) ? OpCode::LoadStackB : OpCode::LoadB,
+            return sized(inside_frame(insn, insn.src) ? OpCode::PlainLoadB : OpCode::LoadB,
                          insn.size());
         case isa::kStx:
-            return sized(inside_frame(insn, insn.dst) ? OpCode::StoreStackB : OpCode::StoreB,
+            return sized(inside_frame(insn, insn.dst) ? OpCode::PlainStoreB : OpCode::StoreB,
                          insn.size());
         default:
-            return sized(inside_frame(insn, insn.dst) ? OpCode::StoreImmStackB : OpCode::StoreImmB,
+            return sized(inside_frame(insn, insn.dst) ? OpCode::PlainStoreImmB : OpCode::StoreImmB,
                          insn.size());
     }
 }
@@ -207,6 +212,12 @@ Op make_op(isa::InsnView insns, size_t index) {
 }
 
 }  // namespace
+
+OpCode plain(OpCode checked) {
+    constexpr int kDistance = int(OpCode::PlainLoadB) - int(OpCode::LoadB);
+    static_assert(int(OpCode::PlainCmpXchgDW) - int(OpCode::CmpXchgDW) == kDistance);
+    return OpCode(int(checked) + kDistance);
+}
 
 Result<std::vector<Op>> make_ops(isa::InsnView insns) {
     std::vector<Op> ops(insns.size() + 1);

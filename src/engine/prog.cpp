@@ -15,6 +15,10 @@ Prog::~Prog() = default;
 
 Outcome Prog::run(Execution& execution, Event& event) const {
     const auto context = reinterpret_cast<uint64_t>(event.ctx);
+    if (event.ctx_size < ctx_bytes_) [[unlikely]]
+        return {.fault = Fault{.kind = Fault::Kind::BadContext,
+                               .prog = name(),
+                               .message = context_too_small(event)}};
     if (!context_is_memory()) return execution.run(*this, event, ops_.data(), {context});
     execution.memory().lend(event.ctx, event.ctx_size, true);
     return execution.run(*this, event, ops_.data(), {context, event.ctx_size});
@@ -23,6 +27,11 @@ Outcome Prog::run(Execution& execution, Event& event) const {
 Outcome Prog::call(Execution& execution, Event& event, uint64_t function,
                    std::initializer_list<uint64_t> arguments) const {
     return execution.run(*this, event, reinterpret_cast<const Op*>(function), arguments);
+}
+
+std::string Prog::context_too_small(const Event& event) const {
+    return fmt::format("it uses {} bytes of its context, and this event's has {}", ctx_bytes_,
+                       event.ctx_size);
 }
 
 std::string Prog::source_line(uint32_t insn) const {

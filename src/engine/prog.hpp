@@ -11,6 +11,10 @@
 #include "object/spec.hpp"
 #include "platform/helper_access.hpp"
 
+namespace skep::verifier {
+struct Verdict;
+}
+
 namespace skep::engine {
 
 class CtxTable;
@@ -41,8 +45,16 @@ class Prog {
     /// Whether its context is plain memory: that of programs without a type.
     bool context_is_memory() const { return spec_.type == ProgType::Unspec; }
 
-    /// Runs it on an event. In checked mode nothing that it does can harm this process; a program
-    /// that misbehaves is stopped and Outcome::fault says why.
+    /// Whether the verifier has accepted it, so that what it has proven is not checked again (but
+    /// for Object::Options::checked). Otherwise why_not_verified() says why.
+    bool verified() const { return why_not_verified_.empty(); }
+    const std::string& why_not_verified() const { return why_not_verified_; }
+    bool runs_unchecked() const { return unchecked_; }
+    /// What the verifier has found out; null where it was not asked.
+    const verifier::Verdict* verdict() const { return verdict_.get(); }
+
+    /// Runs it on an event. Nothing that it does can harm this process; a checked program that
+    /// misbehaves is stopped and Outcome::fault says why.
     Outcome run(Execution& execution, Event& event) const;
     /// Runs one of its functions on its own, with these arguments: the callback of a timer.
     Outcome call(Execution& execution, Event& event, uint64_t function,
@@ -61,6 +73,7 @@ class Prog {
     friend class ProgLoader;
     friend class Interpreter;
     Prog();
+    std::string context_too_small(const Event& event) const;
 
     object::ProgSpec spec_;
     std::shared_ptr<const btf::Btf> btf_;
@@ -69,6 +82,10 @@ class Prog {
     const std::vector<maps::Map*>* maps_ = nullptr;
     const CtxTable* ctx_ = nullptr;
     Timers* timers_ = nullptr;
+    std::shared_ptr<const verifier::Verdict> verdict_;
+    std::string why_not_verified_ = "it was not verified";
+    bool unchecked_ = false;
+    uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
 };
 
 }  // namespace skep::engine

@@ -9,9 +9,12 @@
 #include "engine/embedded_types.hpp"
 #include "engine/ops.hpp"
 #include "engine/reachable.hpp"
+#include "engine/verified_ops.hpp"
 #include "isa/decode.hpp"
 #include "maps/array.hpp"
 #include "object/settle.hpp"
+#include "platform/platform.hpp"
+#include "verifier/verify.hpp"
 
 namespace skep::engine {
 
@@ -45,7 +48,54 @@ Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spe
     for (const object::Reference& reference : spec.references)
         SKEP_TRY(resolve_map(*prog, reference));
     SKEP_TRY(resolve_calls(*prog));
+    SKEP_TRY(verify(*prog));
+    if (options_.traced)
+        for (Op& op : prog->ops_) op.code += kOpCodes;
     return prog;
+}
+
+namespace {
+
+/// What a function that ends in a tail call returns is what the other program does: the rules of
+/// Linux 6.18 do not see that, so nothing may be built on them.
+bool tail_calls_in_function(const Prog& prog) {
+    const std::vector<isa::Insn>& insns = prog.spec().insns;
+    size_t main_end = insns.size();
+    for (size_t i = 0; i < insns.size(); i += insns[i].slots())
+        if (const auto target = isa::function_target(insns[i], i); target && *target > 0)
+            main_end = std::min(main_end, size_t(*target));
+    return std::any_of(prog.ops().begin() + ptrdiff_t(main_end), prog.ops().end(),
+                       [](const Op& op) { return OpCode(op.code) == OpCode::TailCall; });
+}
+
+}  // namespace
+
+Result<void> ProgLoader::verify(Prog& prog) const {
+    std::string& why_not = prog.why_not_verified_;
+    if (platform::embedded_hook(prog.spec_.type) == platform::HookKind::None) {
+        why_not = fmt::format("the engine has no events for programs of type {}",
+                              to_string(prog.spec_.type));
+        return {};
+    }
+    const verifier::Options options{.facts = true, .kernel_btf = &embedded_types()};
+    prog.verdict_ = std::make_shared<const verifier::Verdict>(
+        SKEP_TRY(verifier::verify(object_, prog.spec_, platform::embedded(), options)));
+    const verifier::Verdict& verdict = *prog.verdict_;
+    if (!verdict.accepted)
+        why_not =
+            fmt::format("the verifier refuses instruction {}: {}", verdict.insn,
+                        std::string_view(verdict.reason).substr(0, verdict.reason.find('\n')));
+    else if (tail_calls_in_function(prog))
+        why_not = "a function of it makes a tail call";
+    else
+        why_not.clear();
+    if (!prog.verified()) return {};
+    prog.unchecked_ = !options_.checked;
+    if (prog.unchecked_)
+        prog.ctx_bytes_ = rewrite_verified(prog.ops_, verdict, *prog.ctx_);
+    else
+        rewrite_probes(prog.ops_, verdict);
+    return {};
 }
 
 Result<void> ProgLoader::resolve_map(Prog& prog, const object::Reference& reference) const {

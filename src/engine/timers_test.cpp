@@ -41,7 +41,7 @@ class TimersTest : public ::testing::Test {
                 exit
         )",
                                              ProgType::RawTracepoint),
-                                   env_);
+                                   env_, {.checked = true});  // the program itself starts none
         EXPECT_TRUE(loaded) << (loaded ? "" : loaded.error().to_string());
         object_ = std::move(*loaded);
         prog_ = object_->find_prog("test");
