@@ -17,28 +17,33 @@ namespace {
 constexpr int kRounds = 150;
 constexpr int kInputs = 4;
 
-/// Runs the program as sched_cls on a frame, in the engine.
+/// Runs the program as sched_cls on a frame, in the engine: as verified, and checked.
 class InEngine {
   public:
     explicit InEngine(const std::vector<isa::Insn>& insns) {
         object::ObjectSpec spec{.name = "test", .license = "GPL"};
         spec.progs.push_back({.name = "test", .type = ProgType::SchedCls, .insns = insns});
-        object_ = *engine::Object::load(spec, env_);
+        verified_ = *engine::Object::load(spec, env_);
+        checked_ = *engine::Object::load(spec, env_, {.checked = true});
+        EXPECT_EQ(verified_->progs()[0]->why_not_verified(), "");
         execution_ = *engine::Execution::create(env_);
     }
 
-    uint32_t run(ByteView frame) {
+    uint32_t run(ByteView frame) { return run(*verified_, frame); }
+    uint32_t run_checked(ByteView frame) { return run(*checked_, frame); }
+
+  private:
+    uint32_t run(const engine::Object& object, ByteView frame) {
         EXPECT_TRUE(packet_.start_skb(frame, {}));
         engine::Event event{.task = &task_};
         packet_.attach(event);
-        const auto outcome = object_->find_prog("test")->run(*execution_, event);
+        const auto outcome = object.find_prog("test")->run(*execution_, event);
         if (outcome.fault) ADD_FAILURE() << outcome.fault->to_string();
         return uint32_t(outcome.r0);
     }
 
-  private:
     engine::Env env_;
-    std::unique_ptr<engine::Object> object_;
+    std::unique_ptr<engine::Object> verified_, checked_;
     std::unique_ptr<engine::Execution> execution_;
     engine::PacketBuffer packet_;
     engine::NoTask task_;
@@ -81,6 +86,7 @@ TEST_P(RandomCode, DoesWhatTheKernelDoes) {
             const KernelRun there = run_in_kernel(loaded.prog.get(), frame, {});
             ASSERT_EQ(there.error, 0) << std::strerror(there.error);
             ASSERT_EQ(here.run(frame), there.retval) << text_of(insns);
+            ASSERT_EQ(here.run_checked(frame), there.retval) << text_of(insns);
         }
     }
     EXPECT_GT(accepted, GetParam() <= 3 ? kRounds * 9 / 10 : -1);
