@@ -17,7 +17,7 @@ int mixer(struct xdp_md* ctx) {
 
 SEC("xdp")
 int branches(struct xdp_md* ctx) {
-    return (int)collatz(ctx->ingress_ifindex);
+    return (int)choose(ctx->ingress_ifindex);
 }
 
 /* The same on plain memory that begins with this struct, for ubpf, which knows no xdp_md. */

@@ -60,15 +60,15 @@ SKEP_INLINE u32 mix(u64 state) {
     return (u32)state;
 }
 
-/* Collatz: branches that cannot be predicted. */
-SKEP_INLINE u32 collatz(u64 start) {
-    u32 steps = 0;
-    for (u32 n = 0; n < 30; n++) {
-        u64 value = start + n;
-        while (value != 1 && steps < 10000) {
-            value = value & 1 ? 3 * value + 1 : value >> 1;
-            steps++;
-        }
+/* 200 branches that cannot be predicted. */
+SKEP_INLINE u32 choose(u64 state) {
+    u64 sum = 0;
+    for (u32 i = 0; i < 200; i++) {
+        state = state * 0x2545f4914f6cdd1dull + 1;
+        if (state >> 63)
+            sum += state;
+        else
+            sum ^= state >> 7;
     }
-    return steps;
+    return (u32)sum;
 }

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/core.h>
+
 #include <cstring>
 
 #include "engine/testing.hpp"
 #include "isa/decode.hpp"
 #include "maps/map.hpp"
 
-// Any program in the checked interpreter, on a buffer and a packet, with two maps to misuse. The
-// first bytes choose the program type; map pointers are put where wide instructions ask for them.
+// Any program in the interpreter, on a buffer and a packet, with maps to misuse. The first bytes
+// choose the program type; map pointers are put where wide instructions ask for them. What the
+// verifier accepts runs twice, checked and not: no access may be refused, and both must agree, but
+// where the program works with addresses as numbers, which differ.
 
 namespace {
 
@@ -41,18 +45,23 @@ object::ObjectSpec object_from(std::span<const uint8_t> bytes, ProgType type) {
     return spec;
 }
 
-}  // namespace
+struct Run {
+    bool loaded = false;
+    bool verified = false;
+    Outcome outcome;
+};
 
-extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-    if (size < 16 || size > 4096) return 0;
-    constexpr ProgType kTypes[] = {ProgType::Unspec, ProgType::RawTracepoint, ProgType::Xdp};
-    const object::ObjectSpec spec =
-        object_from(std::span(data, size).subspan(8), kTypes[data[0] % std::size(kTypes)]);
+/// The program in a fresh object, on memory of its own.
+Run run(const object::ObjectSpec& spec, bool checked) {
+    Run result;
     const Env env{.printk = [](std::string_view) {},
                   .clock = [](Clock) { return uint64_t{42}; },
                   .random = [] { return 7u; }};
-    const auto object = Object::load(spec, env);
-    if (!object) return 0;
+    const auto object = Object::load(spec, env, {.checked = checked});
+    if (!object) return result;
+    const Prog& prog = *(*object)->find_prog("test");
+    result.loaded = true;
+    result.verified = prog.verified();
     auto execution = Execution::create(env);
     if (!execution) __builtin_trap();
     (*execution)->budget = 10'000;
@@ -68,6 +77,34 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
                 .data = packet.get(),
                 .data_end = packet.get() + 60,
                 .task = &task};
-    (*object)->find_prog("test")->run(**execution, event);
+    result.outcome = prog.run(**execution, event);
+    return result;
+}
+
+/// Faults that the verifier does not promise to exclude.
+bool may_happen(const Outcome& outcome) {
+    if (!outcome.fault) return true;
+    const Fault::Kind kind = outcome.fault->kind;
+    return kind == Fault::Kind::Budget || kind == Fault::Kind::BadContext;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+    if (size < 16 || size > 4096) return 0;
+    constexpr ProgType kTypes[] = {ProgType::Unspec, ProgType::RawTracepoint, ProgType::Xdp};
+    const object::ObjectSpec spec =
+        object_from(std::span(data, size).subspan(8), kTypes[data[0] % std::size(kTypes)]);
+    const Run checked = run(spec, true);
+    if (!checked.loaded || !checked.verified) return 0;
+    if (!may_happen(checked.outcome)) {
+        fmt::print(stderr, "{}\n", checked.outcome.fault->to_string());
+        __builtin_trap();
+    }
+    const Run unchecked = run(spec, false);
+    if (checked.outcome.fault || unchecked.outcome.fault) return 0;
+    if (checked.outcome.r0 != unchecked.outcome.r0 &&
+        run(spec, true).outcome.r0 == checked.outcome.r0)
+        __builtin_trap();
     return 0;
 }
