@@ -71,19 +71,26 @@ void StateChecker::check_states(uint32_t insn, Registers registers, uint32_t dep
     // Of the states that the registers are not in, the one that most of them are in says most.
     int best = -1;
     const KnownState* nearest = nullptr;
-    for (const KnownState& state : states_->at(insn)) {
+    const std::span<const KnownState> states = states_->at(insn);
+    for (size_t i = 0; i < states.size(); ++i) {
+        // In a loop it is mostly the one after the last.
+        const size_t which = (next_[insn] + i) % states.size();
+        const KnownState& state = states[which];
         if (state.frame > depth) continue;
         const auto reg = outside(state, registers);
-        if (!reg) return;
+        if (!reg) {
+            next_[insn] = uint32_t(which + 1);
+            return;
+        }
         if (*reg > best) best = *reg, nearest = &state;
     }
     if (!nearest) {
         complaint_ = "no state was recorded there";
         return;
     }
-    complaint_ = fmt::format("r{} is {:#x}, which is in none of {} states; the nearest: {}", best,
-                             registers[size_t(best)], states_->at(insn).size(),
-                             text_of(nearest->regs[size_t(best)]));
+    complaint_ =
+        fmt::format("r{} is {:#x}, which is in none of {} states; the nearest: {}", best,
+                    registers[size_t(best)], states.size(), text_of(nearest->regs[size_t(best)]));
 }
 
 std::optional<int> StateChecker::outside(const KnownState& state, Registers registers) const {

@@ -21,7 +21,7 @@ class StateChecker {
     StateChecker(const engine::Object& object,
                  std::shared_ptr<const verifier::RecordedStates> states,
                  const verifier::Facts& facts)
-        : object_(object), states_(std::move(states)), facts_(facts) {}
+        : object_(object), states_(std::move(states)), facts_(facts), next_(facts.insns.size()) {}
 
     /// Watches the runs of this execution on this event from now on.
     void watch(engine::Execution& execution, const engine::Event& event);
@@ -44,6 +44,7 @@ class StateChecker {
     const engine::Object& object_;
     std::shared_ptr<const verifier::RecordedStates> states_;
     const verifier::Facts& facts_;
+    std::vector<uint32_t> next_;  ///< by instruction: the state to begin with
     const engine::Event* event_ = nullptr;
     uint32_t last_insn_ = UINT32_MAX;
     uint32_t last_depth_ = 0;
