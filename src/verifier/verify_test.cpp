@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "verifier/recorded_states.hpp"
 #include "verifier/verify_testing.hpp"
 
 // Programs that are accepted and twins that are refused, at least one for each rule.
@@ -316,6 +319,7 @@ TEST(Verify, TellsWhatItHasSeen) {
     EXPECT_EQ(load.map, 1u);
     EXPECT_EQ(load.lowest, 4);
     EXPECT_EQ(load.highest, 7);
+    EXPECT_TRUE(load.plain);
     EXPECT_EQ(verdict.facts.insns[11].lowest, 8);
     EXPECT_EQ(verdict.facts.insns[11].highest, 15);
     EXPECT_TRUE(verdict.facts.insns[12].never_taken);
@@ -324,6 +328,46 @@ TEST(Verify, TellsWhatItHasSeen) {
     EXPECT_EQ(r1.kind, RegisterFact::Kind::Scalar);
     EXPECT_EQ(r1.value.umax, 7u);
     EXPECT_EQ(verdict.facts.reg(8, 0).kind, RegisterFact::Kind::Pointer);
+}
+
+TEST(Verify, OnlyMemoryOfTheProgramIsPlain) {
+    Options options;
+    options.facts = true;
+    const Verdict verdict = verdict_of(
+        "r2 = *(u32 *)(r1 + 0)\n*(u64 *)(r10 - 8) = r2\nr0 = *(u64 *)(r10 - 8)\nr0 = 0\nexit",
+        ProgType::SocketFilter, options);
+    ASSERT_TRUE(verdict.accepted) << verdict.reason;
+    EXPECT_EQ(verdict.facts.insns[0].region, Region::Ctx);
+    EXPECT_FALSE(verdict.facts.insns[0].plain);
+    EXPECT_TRUE(verdict.facts.insns[1].plain);
+    EXPECT_TRUE(verdict.facts.insns[2].plain);
+}
+
+TEST(Verify, KeepsStatesWhereWanted) {
+    // Both paths are the same for safety, so without exact numbers the second is pruned.
+    constexpr std::string_view kText = R"(
+        r3 = *(u32 *)(r1 + 0)
+        r2 = 1
+        if r3 > 5 goto +1
+        r2 = 2
+        r0 = 0
+        r0 = 0
+        r0 = 0
+        r0 = 0
+        r2 += 1
+        exit)";
+    Options options;
+    options.states = options.exact_numbers = options.test_state_freq = true;
+    const Verdict verdict = verdict_of(kText, ProgType::SocketFilter, options);
+    ASSERT_TRUE(verdict.accepted) << verdict.reason;
+    ASSERT_TRUE(verdict.states && verdict.states->complete());
+    std::set<uint64_t> numbers;
+    for (const KnownState& state : verdict.states->at(8)) {
+        EXPECT_TRUE(state.is_live(2));
+        numbers.insert(state.regs[2].value.constant_value());
+    }
+    EXPECT_EQ(numbers, (std::set<uint64_t>{1, 2}));
+    EXPECT_FALSE(verdict_of(kText, ProgType::SocketFilter).states);
 }
 
 TEST(Verify, OlderKernelsKnowLess) {
