@@ -33,7 +33,7 @@ int mixer_flat(struct flat_ctx* ctx) {
 
 SEC("?xdp")
 int branches_flat(struct flat_ctx* ctx) {
-    return (int)collatz(ctx->seed);
+    return (int)choose(ctx->seed);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
