@@ -41,6 +41,14 @@ std::string hint_for(int error_number) {
     return {};
 }
 
+/// Numbers of objects, one's own or not, are for CAP_SYS_ADMIN alone.
+Error id_error(std::string what, int error_number) {
+    Error error = bpf_error(std::move(what), error_number);
+    if (error_number == EPERM && !missing_capabilities().empty())
+        error.hint = "looking at objects by number needs CAP_SYS_ADMIN; run as root";
+    return error;
+}
+
 /// The fd or value of a call, or its error.
 template <typename Attr>
 Result<int> call(bpf_cmd command, Attr& attr, std::string_view what) {
@@ -183,8 +191,9 @@ Error bpf_error(std::string what, int error_number) {
 Result<std::optional<uint32_t>> next_id(ObjectKind kind, uint32_t after) {
     IdAttr attr{.id = after};
     const Commands& commands = commands_of(kind);
-    if (!SKEP_TRY(call_found(commands.next_id, attr, fmt::format("{} ids", commands.name))))
-        return std::nullopt;
+    const int result = bpf_call(commands.next_id, attr);
+    if (result == -ENOENT) return std::nullopt;
+    if (result < 0) return std::unexpected(id_error(fmt::format("{} ids", commands.name), -result));
     return attr.next;
 }
 
@@ -200,7 +209,9 @@ Result<std::vector<uint32_t>> all_ids(ObjectKind kind) {
 Result<UniqueFd> fd_by_id(ObjectKind kind, uint32_t id, uint32_t open_flags) {
     IdAttr attr{.id = id, .open_flags = open_flags};
     const Commands& commands = commands_of(kind);
-    return call_fd(commands.fd_by_id, attr, fmt::format("{} {}", commands.name, id));
+    const int fd = bpf_call(commands.fd_by_id, attr);
+    if (fd < 0) return std::unexpected(id_error(fmt::format("{} {}", commands.name, id), -fd));
+    return UniqueFd(fd);
 }
 
 Result<void> object_info(int fd, void* info, uint32_t size) {
