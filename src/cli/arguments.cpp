@@ -117,7 +117,7 @@ class Arguments::Reader {
         bool only_operands = false;
         for (; next_ < words_.size(); next_++) {
             const std::string& word = words_[next_];
-            if (only_operands || !word.starts_with('-') || word == "-")
+            if (only_operands || !word.starts_with('-') || word == "-" || is_number(word))
                 SKEP_TRY(operand(word));
             else if (word == "--")
                 only_operands = true;
@@ -132,6 +132,12 @@ class Arguments::Reader {
   private:
     std::vector<std::string>& given(const Option& option) {
         return given_[size_t(&option - args_.options_.data())];
+    }
+
+    /// "-5", where no option is called -5.
+    bool is_number(const std::string& word) const {
+        return word.size() > 1 && word[1] >= '0' && word[1] <= '9' &&
+               !args_.find(word.substr(0, 2));
     }
 
     Result<void> operand(const std::string& word) {

@@ -19,6 +19,12 @@ constexpr std::array kCommands = {
     &kRun,          // on packets and system calls
     &kCheck,        // may it run, and if not, why
     &kInspect,      // what is in an object
+    &kDoctor,       // what this machine can do
+    &kPs,           // what is loaded
+    &kMap,          // what maps hold
+    &kPin,          // what stays
+    &kUnpin,        // ... and no longer
+    &kDetach,       // programs from their hooks
     &kDis,          // bytes to text
     &kAsm,          // text to bytes
     &kCompletions,  // for shells
