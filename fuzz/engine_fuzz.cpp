@@ -81,11 +81,13 @@ Run run(const object::ObjectSpec& spec, bool checked) {
     return result;
 }
 
-/// Faults that the verifier does not promise to exclude.
+/// Faults that the verifier does not promise to exclude: a run that is too long, an event that is
+/// less than the program's type has (a context that is too small, no PacketBuffer for helpers).
 bool may_happen(const Outcome& outcome) {
     if (!outcome.fault) return true;
-    const Fault::Kind kind = outcome.fault->kind;
-    return kind == Fault::Kind::Budget || kind == Fault::Kind::BadContext;
+    const Fault& fault = *outcome.fault;
+    return fault.kind == Fault::Kind::Budget || fault.kind == Fault::Kind::BadContext ||
+           fault.message == "there is no packet here";
 }
 
 }  // namespace
