@@ -142,6 +142,9 @@ bool leave_function(Analysis& a);
 void init_function(FuncState& frame, int32_t callsite, uint16_t frameno, uint16_t subprog);
 /// The value that the program (or a global function) returns.
 bool check_return_code(Analysis& a, int regno, std::string_view name);
+/// Spills around calls that keep registers (fastcall.cpp): before exploration, and after it.
+void mark_fastcalls(Analysis& a);
+void free_fastcall_stack(Analysis& a);
 /// Frames of all chains of calls fit on the stack.
 bool check_max_stack_depth(Analysis& a, uint32_t& deepest);
 

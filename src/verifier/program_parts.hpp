@@ -66,7 +66,8 @@ struct SubprogInfo {
     uint32_t btf_id = 0;  ///< its FUNC in the object's BTF
     uint32_t stack_depth = 0;
     uint32_t stack_extra = 0;
-    int32_t fastcall_stack_off = 0;
+    int32_t fastcall_stack_off = 0;  ///< where the stack of spills around fast calls ends
+    bool keep_fastcall_stack = false;
     bool global = false;
     bool has_tail_call = false;
     bool tail_call_reachable = false;

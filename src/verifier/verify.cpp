@@ -37,7 +37,10 @@ bool check(Analysis& a, uint32_t& stack_depth) {
     compute_live_registers(a);
     a.insn_index = 0;
     if (!check_program_kind(a)) return false;
-    return a.explorer->run() && check_max_stack_depth(a, stack_depth);
+    mark_fastcalls(a);
+    if (!a.explorer->run()) return false;
+    free_fastcall_stack(a);
+    return check_max_stack_depth(a, stack_depth);
 }
 
 /// Once more, with the path recorded: only refused programs pay for it.
