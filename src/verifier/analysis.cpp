@@ -14,7 +14,7 @@ namespace {
 KernelRules rules_of(platform::KernelVersion version) {
     using platform::KernelVersion;
     KernelRules rules;
-    rules.uninit_stack = version >= KernelVersion("6.3");
+    rules.uninit_stack = version >= KernelVersion("6.1");  // 6.3, and late 6.1.y
     rules.refines_pairs = version >= KernelVersion("6.8");
     rules.tracks_neg = version >= KernelVersion("6.17");
     rules.tracks_swaps = version >= KernelVersion("6.18");
@@ -37,10 +37,10 @@ Analysis::Analysis(const object::ObjectSpec& the_object, const object::ProgSpec&
       kernel_btf(the_options.kernel_btf),
       prog_btf(the_object.btf.get()),
       privileged(the_options.privileged),
-      allow_ptr_leaks(the_options.privileged),
-      allow_uninit_stack(the_options.privileged),
-      bypass_spec_v1(the_options.privileged),
-      bypass_spec_v4(the_options.privileged),
+      allow_ptr_leaks(the_options.privileged && the_options.perfmon),
+      allow_uninit_stack(the_options.privileged && the_options.perfmon),
+      bypass_spec_v1(the_options.privileged && the_options.perfmon),
+      bypass_spec_v4(the_options.privileged && the_options.perfmon),
       strict_alignment(the_options.strict_alignment),
       aux(the_prog.insns.size()) {
     logging = options.log;

@@ -168,6 +168,22 @@ bool check_lsm(Analysis& a) {
     return true;
 }
 
+// What only a loader with CAP_PERFMON may load (is_perfmon_prog_type, 6.18).
+bool is_tracing_type(ProgType type) {
+    switch (type) {
+        case ProgType::Kprobe:
+        case ProgType::Tracepoint:
+        case ProgType::PerfEvent:
+        case ProgType::RawTracepoint:
+        case ProgType::RawTracepointWritable:
+        case ProgType::Tracing:
+        case ProgType::Lsm:
+        case ProgType::StructOps:
+        case ProgType::Ext: return true;
+        default: return false;
+    }
+}
+
 bool returns_void(Analysis& a) {
     const AttachTarget& target = call_data(a).attach;
     return target.proto_id != 0 && target.btf->type(target.proto_id).ref() == 0;
@@ -176,9 +192,10 @@ bool returns_void(Analysis& a) {
 }  // namespace
 
 bool check_program_kind(Analysis& a) {
-    if (!a.privileged && a.prog.type != ProgType::SocketFilter &&
-        a.prog.type != ProgType::CgroupSkb)
-        return a.refuse(Rule::Privileges, "Operation not permitted");
+    const bool may_load =
+        !a.privileged ? a.prog.type == ProgType::SocketFilter || a.prog.type == ProgType::CgroupSkb
+                      : a.options.perfmon || !is_tracing_type(a.prog.type);
+    if (!may_load) return a.refuse(Rule::Privileges, "Operation not permitted");
     if (a.prog.type == ProgType::Syscall)
         return a.prog.sleepable ||
                a.refuse(Rule::Sleepable, "Syscall programs can only be sleepable");

@@ -88,7 +88,8 @@ std::optional<bool> outcome_of_numbers(Analysis& a, const RegState& dst, const R
         ways.fallen_src = ways.fallen_dst;
         ways.jumped_src = ways.jumped_dst;
     }
-    if (!(a.platform.version >= platform::KernelVersion("6.18"))) return std::nullopt;
+    // Two copies of one register contradict each other no more than they do themselves.
+    if (same || !a.is_kernel_at_least(platform::KernelVersion("6.18"))) return std::nullopt;
     if (ways.fallen_dst.is_contradiction() || ways.fallen_src.is_contradiction()) return true;
     if (ways.jumped_dst.is_contradiction() || ways.jumped_src.is_contradiction()) return false;
     return std::nullopt;

@@ -58,10 +58,10 @@ bool needs_map(HelperId id) {
 
 // What the loader lacks.
 bool lacks_capability(const Analysis& a, const platform::ProgKind& kind, HelperId id) {
-    if (a.privileged) return false;
+    if (a.privileged && a.options.perfmon) return false;
     const auto access = platform::helper_access(kind, id, a.platform.version);
-    return access &&
-           has(access->needs, platform::HelperNeeds::Bpf | platform::HelperNeeds::Perfmon);
+    return access && (has(access->needs, platform::HelperNeeds::Perfmon) ||
+                      (!a.privileged && has(access->needs, platform::HelperNeeds::Bpf)));
 }
 
 const HelperProto* find_proto(Analysis& a, const isa::Insn& insn) {

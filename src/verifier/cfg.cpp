@@ -43,9 +43,22 @@ Successors successors(const Analysis& a, uint32_t index) {
     return result;
 }
 
+platform::KernelVersion insn_since(const isa::OpcodeInfo& form) {
+    using platform::KernelVersion;
+    switch (form.form) {
+        case isa::Form::LoadAcquire:
+        case isa::Form::StoreRelease: return KernelVersion("6.15");
+        case isa::Form::AddrSpaceCast: return KernelVersion("6.9");
+        case isa::Form::Ja:  // may_goto
+            return form.version < 4 ? KernelVersion("3.18") : KernelVersion("6.9");
+        default: return form.version < 4 ? KernelVersion("3.18") : KernelVersion("6.6");
+    }
+}
+
 bool check_instructions(Analysis& a) {
     std::array<bool, 256> known{};
-    for (const isa::OpcodeInfo& info : isa::opcodes()) known[info.opcode] = true;
+    for (const isa::OpcodeInfo& info : isa::opcodes())
+        if (a.is_kernel_at_least(insn_since(info))) known[info.opcode] = true;
     const uint32_t count = uint32_t(a.insns.size());
     const uint32_t most = a.privileged ? platform::kMaxInsns : platform::kMaxInsnsUnprivileged;
     if (count == 0 || count > most)

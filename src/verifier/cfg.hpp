@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include "isa/opcode.hpp"
 #include "verifier/analysis.hpp"
 
 // What the code alone says, before any path is followed: functions, jumps, loops, which registers
@@ -31,5 +32,8 @@ void compute_postorder(Analysis& a);
 void compute_loops(Analysis& a);
 /// InsnAux::live_regs_before.
 void compute_live_registers(Analysis& a);
+
+/// The first release whose verifier takes instructions of this form.
+platform::KernelVersion insn_since(const isa::OpcodeInfo& form);
 
 }  // namespace skep::verifier

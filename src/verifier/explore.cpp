@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verifier/explore.hpp"
 
+#include <algorithm>
+
 #include "isa/decode.hpp"
 #include "platform/limits.hpp"
 #include "verifier/access.hpp"
 #include "verifier/alu.hpp"
 #include "verifier/branches.hpp"
 #include "verifier/calls.hpp"
+#include "verifier/cfg.hpp"
 #include "verifier/facts.hpp"
 #include "verifier/liveness.hpp"
 #include "verifier/log.hpp"
@@ -177,6 +180,7 @@ bool is_recoverable(Rule rule) {
         case Rule::TooManyJumps:
         case Rule::OutOfMemory:
         case Rule::CallDepth:
+        case Rule::InfiniteLoop:
         case Rule::Internal:
         case Rule::NotSupported: return false;
         default: return true;
@@ -210,10 +214,14 @@ bool Explorer::follow_paths() {
     for (;;) {
         bool ended = false;
         if (!execute(ended)) {
-            // On a path that no real execution takes, a barrier before the instruction is enough.
-            if (!current_.speculative || !is_recoverable(a_.refusal.rule)) return false;
+            // On a path that no real execution takes, a barrier before the instruction is enough
+            // (6.17; kernels before refuse).
+            if (!current_.speculative || !is_recoverable(a_.refusal.rule) ||
+                !a_.is_kernel_at_least(platform::KernelVersion("6.17")))
+                return false;
             InsnAux& aux = a_.aux[a_.refusal.insn];
             aux.nospec = true;
+            aux.alu_state = 0;
             a_.refusal = Refusal{};
             ended = true;
         }
@@ -263,6 +271,13 @@ bool check_exit(Analysis& a, bool exception, bool& ended) {
     return exception || check_return_code(a, 0, "R0");
 }
 
+/// All functions or none are described to the kernel.
+bool has_func_info(const Analysis& a) {
+    return a.prog_btf && std::ranges::all_of(a.prog.subprogs, [](const object::Subprog& subprog) {
+               return subprog.btf_type_id != 0;
+           });
+}
+
 bool check_wide(Analysis& a, const Insn& insn) {
     if (!a.check_reg_write(insn.dst, false)) return false;
     const uint32_t index = a.insn_index++;
@@ -275,6 +290,9 @@ bool check_wide(Analysis& a, const Insn& insn) {
             return true;
         case isa::kPseudoBtfId: return check_pseudo_btf_id(a, insn, index);
         case isa::kPseudoFunc: {
+            // The embedded engine runs callbacks without types.
+            if (a.platform.btf.empty() && !has_func_info(a))
+                return a.refuse(Rule::BadFuncInfo, "missing btf func_info");
             const int subprog = a.find_subprog(uint32_t(int64_t{index} + insn.imm + 1));
             if (subprog < 0 || a.subprogs[size_t(subprog)].global)
                 return a.refuse(Rule::BadSubprog, "callback function not static");
@@ -336,6 +354,10 @@ bool Explorer::execute(bool& ended) {
         if (!aux.seen && !aux.checked_fields) {
             if (const auto legal = isa::check(a_.insns, index); !legal)
                 return a_.refuse(Rule::BadInsn, "{}", reserved_fields_message(insn, legal.error()));
+            if (const isa::OpcodeInfo* form = isa::find(insn);
+                form && !a_.is_kernel_at_least(insn_since(*form)))
+                return a_.refuse(Rule::BadInsn, "{} is not an instruction before Linux {}",
+                                 form->name, insn_since(*form).to_string());
             aux.checked_fields = true;
         }
         aux.seen = true;
@@ -398,7 +420,8 @@ bool Explorer::execute(bool& ended) {
     }
     a_.liveness->commit();
     if (ended) return true;
-    if (current_.speculative && aux.nospec_result) {
+    if (current_.speculative && aux.nospec_result &&
+        a_.is_kernel_at_least(platform::KernelVersion("6.17"))) {
         ended = true;
         return true;
     }

@@ -36,10 +36,8 @@ bool is_spillable(RegType type) {
     }
 }
 
-void make_misc(const Analysis& a, SlotType& byte) {
-    if (byte == SlotType::Zero) return;
-    if (a.allow_ptr_leaks && byte == SlotType::Invalid) return;
-    byte = SlotType::Misc;
+void make_misc(SlotType& byte) {
+    if (byte != SlotType::Zero && byte != SlotType::Invalid) byte = SlotType::Misc;
 }
 
 void save_register(Analysis& a, StackSlot& slot, const RegState& reg, int size) {
@@ -48,7 +46,7 @@ void save_register(Analysis& a, StackSlot& slot, const RegState& reg, int size) 
         if (i >= kSlotBytes - size)
             slot.bytes[size_t(i)] = SlotType::Spill;
         else
-            make_misc(a, slot.bytes[size_t(i)]);
+            make_misc(slot.bytes[size_t(i)]);
     }
 }
 
@@ -98,8 +96,10 @@ bool write_fixed(Analysis& a, uint32_t frame, int off, int size, int value_regno
     const bool same_frame = frame == a.state->curframe;
     {
         const StackSlot& slot = a.state->frame(frame).stack[size_t(slot_no)];
-        if (!a.allow_ptr_leaks && slot.is_spilled_reg() && !slot.is_spilled_scalar() &&
-            size != kSlotBytes)
+        const bool spilled_pointer = a.is_kernel_at_least(platform::KernelVersion("6.8"))
+                                         ? slot.is_spilled_reg() && !slot.is_spilled_scalar()
+                                         : slot.bytes[0] == SlotType::Spill;  // numbers too
+        if (!a.allow_ptr_leaks && spilled_pointer && size != kSlotBytes)
             return a.refuse(Rule::StackSpill, "attempt to corrupt spilled pointer on stack");
         if (!a.bypass_spec_v4) {
             bool sanitize = value_regno >= 0 && is_spillable(a.reg(value_regno).type);

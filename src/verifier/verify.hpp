@@ -32,7 +32,8 @@
 namespace skep::verifier {
 
 struct Options {
-    bool privileged = true;         ///< CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, or none
+    bool privileged = true;  ///< CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN, CAP_SYS_ADMIN, or none
+    bool perfmon = true;     ///< false: a privileged loader without CAP_PERFMON and CAP_SYS_ADMIN
     bool strict_alignment = false;  ///< BPF_F_STRICT_ALIGNMENT
     bool test_state_freq = false;   ///< BPF_F_TEST_STATE_FREQ
     bool reg_invariants = false;    ///< BPF_F_TEST_REG_INVARIANTS

@@ -372,10 +372,21 @@ TEST(Verify, KeepsStatesWhereWanted) {
 
 TEST(Verify, OlderKernelsKnowLess) {
     platform::Platform old = platform::linux_6_18();
-    old.version = platform::KernelVersion("6.1");
-    const TestProgram uninit = test_program("r0 = *(u64 *)(r10 - 8)\nexit");
-    EXPECT_TRUE(verify(uninit.object, uninit.prog, platform::linux_6_18())->accepted);
-    EXPECT_FALSE(verify(uninit.object, uninit.prog, old)->accepted);
+    const auto first_release = [&](std::string_view source) -> std::string {
+        const TestProgram test = test_program(source);
+        for (const auto version : {platform::KernelVersion("5.15"), platform::KernelVersion("6.1"),
+                                   platform::KernelVersion("6.12")}) {
+            old.version = version;
+            if (verify(test.object, test.prog, old)->accepted) return version.to_string();
+        }
+        return verify(test.object, test.prog, platform::linux_6_18())->accepted ? "6.18" : "never";
+    };
+    EXPECT_EQ(first_release("r0 = 1\nexit"), "5.15");
+    EXPECT_EQ(first_release("r0 = *(u64 *)(r10 - 8)\nexit"), "6.1");
+    EXPECT_EQ(first_release("r0 = 1\nr0 s/= 3\nexit"), "6.12");
+    EXPECT_EQ(first_release("r0 = 1\nr0 = bswap16 r0\nexit"), "6.12");
+    EXPECT_EQ(first_release("r0 = 1\nmay_goto out\nout:\nexit"), "6.18");
+    EXPECT_EQ(first_release("r0 = 1\nr0 += r3\nexit"), "never");
 }
 
 TEST(Verify, MayGotoEnds) {
