@@ -72,4 +72,32 @@ bool keep_capabilities(uint64_t capabilities) {
     return syscall(SYS_capset, &header, data) == 0;
 }
 
+namespace {
+
+struct Capabilities {
+    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+    __user_cap_data_struct data[2] = {};
+    bool get() { return syscall(SYS_capget, &header, data) == 0; }
+    bool set() { return syscall(SYS_capset, &header, data) == 0; }
+};
+
+}  // namespace
+
+WithoutCapabilities::WithoutCapabilities(uint64_t capabilities) {
+    Capabilities now;
+    now.get();
+    for (size_t word = 0; word < 2; ++word) {
+        before_[word] = now.data[word].effective;
+        now.data[word].effective &= ~static_cast<uint32_t>(capabilities >> 32 * word);
+    }
+    now.set();
+}
+
+WithoutCapabilities::~WithoutCapabilities() {
+    Capabilities now;
+    now.get();
+    for (size_t word = 0; word < 2; ++word) now.data[word].effective = before_[word];
+    now.set();
+}
+
 }  // namespace skep::kernel_test

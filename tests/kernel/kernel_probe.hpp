@@ -71,4 +71,16 @@ uint32_t kernel_btf_id(btf::Kind kind, std::string_view name);
 /// Leaves the calling thread these capabilities (bits of CAP_*) and no others, for good.
 bool keep_capabilities(uint64_t capabilities);
 
+/// The calling thread works without these (bits of CAP_*) for as long as this lives.
+class WithoutCapabilities {
+  public:
+    explicit WithoutCapabilities(uint64_t capabilities);
+    ~WithoutCapabilities();
+    WithoutCapabilities(const WithoutCapabilities&) = delete;
+    WithoutCapabilities& operator=(const WithoutCapabilities&) = delete;
+
+  private:
+    uint32_t before_[2] = {};  // effective
+};
+
 }  // namespace skep::kernel_test

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/utsname.h>
 
 #include <algorithm>
 #include <chrono>
@@ -104,9 +105,9 @@ Answer ask_kernel(kernel_test::KernelObject& kernel, const object::ProgSpec& pro
 }
 
 Answer ask_skep(const object::ObjectSpec& object, const object::ProgSpec& prog,
-                const verifier::Options& options) {
+                const platform::Platform& platform, const verifier::Options& options) {
     const auto before = std::chrono::steady_clock::now();
-    auto verdict = verifier::verify(object, prog, platform::linux_6_18(), options);
+    auto verdict = verifier::verify(object, prog, platform, options);
     const auto took = std::chrono::steady_clock::now() - before;
     Answer answer;
     answer.nanoseconds =
@@ -143,6 +144,18 @@ std::string verdict_text(const Answer& answer) {
 }
 
 }  // namespace
+
+const platform::Platform& running_platform() {
+    utsname name{};
+    uname(&name);
+    int major = 0, minor = 0;
+    std::sscanf(name.release, "%d.%d", &major, &minor);
+    for (const platform::Platform* known : platform::platforms())
+        if (known->name.starts_with("linux-") &&
+            known->version <= platform::KernelVersion(major, minor))
+            return *known;
+    return platform::linux_5_15();
+}
 
 std::string Case::name() const {
     return fmt::format("{}/{}{}", file, prog, privileged ? "" : "@unpriv");
@@ -209,8 +222,9 @@ Result<void> Agreement::add(const std::string& path) {
                 result.kernel = shortest(
                     options_.rounds, [&] { return ask_kernel(in_kernel, prog, {.flags = flags}); });
             if (options_.ask_skep)
-                result.skep =
-                    shortest(options_.rounds, [&] { return ask_skep(settled.object, prog, how); });
+                result.skep = shortest(options_.rounds, [&] {
+                    return ask_skep(settled.object, prog, *options_.platform, how);
+                });
             cases_.push_back(std::move(result));
         }
     }

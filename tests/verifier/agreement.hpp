@@ -8,6 +8,7 @@
 
 #include "btf/btf.hpp"
 #include "object/spec.hpp"
+#include "platform/platform.hpp"
 #include "verifier/annotations.hpp"
 
 // How far skep's verifier and the kernel's agree: each program of an object is judged by its
@@ -62,12 +63,19 @@ struct AgreementOptions {
     bool annotated_only = true;
     std::string only_prog = {};  ///< a part of its name
     int rounds = 1;              ///< judge as often, and keep the shortest time
+    /// Whose rules skep goes by; null: the running kernel's.
+    const platform::Platform* platform = nullptr;
 };
+
+/// The release that runs here, or the next older one that skep knows.
+const platform::Platform& running_platform();
 
 class Agreement {
   public:
     explicit Agreement(std::shared_ptr<const btf::Btf> kernel, AgreementOptions options = {})
-        : kernel_(std::move(kernel)), options_(std::move(options)) {}
+        : kernel_(std::move(kernel)), options_(std::move(options)) {
+        if (!options_.platform) options_.platform = &running_platform();
+    }
 
     /// Judges all programs of the object. An object that cannot be read is an error.
     Result<void> add(const std::string& path);

@@ -7,6 +7,7 @@
 //     --no-skep      do not ask skep
 //     --unpriv       the unprivileged side too
 //     --prog NAME    only programs with NAME in their name
+//     --kernel NAME  by whose rules skep judges (6.1, ...); as without: those of the running kernel
 //     --by-type      rows by program type
 //     --quiet        the table only
 //     --verbose      every program's answers
@@ -41,6 +42,8 @@ int main(int argc, char** argv) {
             verbose = true;
         else if (argument == "--prog" && i + 1 < argc)
             options.only_prog = argv[++i];
+        else if (argument == "--kernel" && i + 1 < argc)
+            options.platform = platform::find_platform(argv[++i]);
         else if (argument.ends_with(".o"))
             paths.emplace_back(argument);
         else

@@ -3,8 +3,10 @@
 // verdict.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <linux/capability.h>
 
 #include <filesystem>
+#include <optional>
 
 #include "base/file.hpp"
 #include "base/testing.hpp"
@@ -35,8 +37,9 @@ void for_each_case(const Check& check) {
 
 TEST(Cases, SkepGivesTheRightVerdict) {
     for_each_case([](const ProgramCase& item) {
-        const auto verdict = verifier::verify(item.object, item.prog(), platform::linux_6_18(),
-                                              {.privileged = item.privileged});
+        const auto verdict =
+            verifier::verify(item.object, item.prog(), platform::linux_6_18(),
+                             {.privileged = item.privileged, .perfmon = item.perfmon});
         ASSERT_TRUE(verdict);
         EXPECT_EQ(verdict->accepted, *item.accepted) << verdict->reason;
         EXPECT_THAT(verdict->reason, ::testing::HasSubstr(item.message));
@@ -50,6 +53,9 @@ TEST(Cases, SoDoesTheKernel) {
     for_each_case([&](const ProgramCase& item) {
         if (!item.privileged) return;
         kernel_test::KernelObject in_kernel(item.object, **kernel);
+        for (uint32_t i = 0; i < item.object.maps.size(); i++) EXPECT_TRUE(in_kernel.map_fd(i));
+        std::optional<kernel_test::WithoutCapabilities> fewer;
+        if (!item.perfmon) fewer.emplace(uint64_t{1} << CAP_PERFMON | uint64_t{1} << CAP_SYS_ADMIN);
         const auto loaded = in_kernel.load(item.prog(), {.log_level = 1});
         EXPECT_EQ(loaded.accepted(), *item.accepted) << loaded.log;
         EXPECT_THAT(loaded.log, ::testing::HasSubstr(item.message));

@@ -110,7 +110,7 @@ std::string chapter() {
         if (!item.privileged)
             out +=
                 "Rejected for unprivileged loaders (`--unprivileged`), and by kernels before "
-                "6.3 for all.\n\n";
+                "6.3 (6.1.y has learnt it since) for all.\n\n";
         out += fmt::format("```text\n{}```\n\n",
                            verifier::explain(object, *object.find_prog("bad"), verdict));
         out += fmt::format("Accepted:\n\n```c\n{}\n```\n", good);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// verifier_diff [--seconds N] [--seed N] [--out DIRECTORY] | FILE.s...
-// Generates programs, asks the running kernel (as root) and skep, and prints the smallest form of
-// each program on which they differ, each kind of difference once. With files: asks about these.
+// verifier_diff [--seconds N] [--seed N] [--out DIRECTORY] | [--log] FILE.s...
+// Generates programs, asks the running kernel (as root) and skep, and runs what both accept on
+// random inputs in the kernel and in the engine's checked mode. Prints the smallest form of each
+// program on which verdicts or results differ, each kind of difference once; what has been done so
+// far every 10,000 programs. With files: asks about these (--log: with both logs).
 #include <fmt/core.h>
 
 #include <chrono>
@@ -17,7 +19,8 @@
 namespace skep::verifier_test {
 namespace {
 
-int ask_files(const Differential& differential, const std::vector<std::string>& files) {
+int ask_files(const Differential& differential, const std::vector<std::string>& files,
+              bool with_log) {
     int differ = 0;
     for (const std::string& file : files) {
         const auto bytes = read_file(file);
@@ -28,49 +31,104 @@ int ask_files(const Differential& differential, const std::vector<std::string>& 
             fmt::print(stderr, "{}: {}\n", file, parsed.error().message);
             return 4;
         }
-        const Verdicts verdicts = differential.ask(parsed->object);
+        const Loader loader = parsed->perfmon ? Loader::Root : Loader::Bpf;
+        const Verdicts verdicts = differential.ask(parsed->object, loader, with_log);
         differ |= verdicts.differ();
         fmt::print("{}{}\n{}", file, verdicts.differ() ? ": THEY DIFFER" : "", verdicts.text());
+        if (with_log)
+            fmt::print("the kernel's log:\n{}skep's:\n{}", verdicts.kernel.log, verdicts.skep.log);
     }
     return differ;
 }
 
 struct Count {
-    uint64_t programs = 0, accepted = 0, unsafe = 0, strict = 0;
+    uint64_t programs = 0, accepted = 0, unsafe = 0, strict = 0, ran = 0, compared = 0, wrong = 0;
 };
 
-int fuzz(const Differential& differential, uint64_t seed, int seconds, const std::string& out) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-    Count count;
-    std::map<std::string, int> kinds;
-    for (; std::chrono::steady_clock::now() < end; seed++) {
-        const object::ObjectSpec object = generate_program(seed);
-        const Verdicts verdicts = differential.ask(object);
-        count.programs++;
-        count.accepted += verdicts.kernel.accepted();
-        if (!verdicts.differ()) continue;
-        (verdicts.unsafe() ? count.unsafe : count.strict)++;
-        std::string kind = verdicts.unsafe() ? "unsafe " + verdicts.kernel.reason
-                                             : "strict " + verdicts.skep.reason;
-        std::erase_if(kind, [](unsigned char c) { return std::isdigit(c) != 0; });
-        if (kinds[kind.substr(0, 40)]++ > 0) continue;
-        const object::ObjectSpec small = differential.minimise(object);
-        const std::string text =
-            case_text(small, fmt::format("seed {}\n{}", seed, differential.ask(small).text()));
-        fmt::print("{}\n", text);
-        if (!out.empty()) {
-            const std::string path =
-                fmt::format("{}/{}_{}.s", out, verdicts.unsafe() ? "unsafe" : "strict", seed);
-            if (!write_file(path, bytes_of(text))) fmt::print(stderr, "cannot write {}\n", path);
+/// A session: prints each kind of problem once, in its smallest form, and counts all.
+class Fuzz {
+  public:
+    Fuzz(const Differential& differential, std::string out)
+        : differential_(differential), out_(std::move(out)) {}
+
+    int run(uint64_t seed, int seconds) {
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+        for (; std::chrono::steady_clock::now() < end; seed++) {
+            // Every fourth program is asked about by a loader who must not see addresses.
+            const Loader loader = seed % 4 == 3 ? Loader::Bpf : Loader::Root;
+            one(seed, loader);
+            if (count_.programs % 10'000 == 0) print_counts(seed + 1);
         }
+        for (const auto& [kind, times] : kinds_) fmt::print("{:6} times {}\n", times, kind);
+        print_counts(seed);
+        return count_.unsafe + count_.strict + count_.wrong > 0;
     }
-    for (const auto& [kind, times] : kinds) fmt::print("{:6} times {}\n", times, kind);
-    fmt::print(
-        "{} programs, the kernel accepts {}; skep accepts {} that it refuses, and refuses "
-        "{} that it accepts; next seed {}\n",
-        count.programs, count.accepted, count.unsafe, count.strict, seed);
-    return count.unsafe + count.strict > 0;
-}
+
+  private:
+    void one(uint64_t seed, Loader loader) {
+        const object::ObjectSpec object = generate_program(seed);
+        const Verdicts verdicts = differential_.ask(object, loader);
+        count_.programs++;
+        count_.accepted += verdicts.kernel.accepted();
+        if (verdicts.differ()) {
+            (verdicts.unsafe() ? count_.unsafe : count_.strict)++;
+            const std::string what = verdicts.unsafe() ? "unsafe" : "strict";
+            if (!is_new(what + ' ' +
+                        (verdicts.unsafe() ? verdicts.kernel.reason : verdicts.skep.reason)))
+                return;
+            const object::ObjectSpec small = differential_.minimise(object, loader);
+            report(what, seed, small,
+                   (loader == Loader::Bpf ? "capabilities: bpf\n" : "") +
+                       differential_.ask(small, loader).text());
+            return;
+        }
+        const auto runs = differential_.run(object, verdicts, seed);
+        count_.ran += runs.ran;
+        count_.compared += runs.compared;
+        if (runs.problem.empty()) return;
+        count_.wrong++;
+        if (!is_new("run " + runs.problem)) return;
+        const std::string again =
+            differential_.run(object, differential_.ask(object, loader), seed).problem;
+        if (again != runs.problem) {
+            report("run", seed, object, fmt::format("once: {}\nagain: {}", runs.problem, again));
+            return;
+        }
+        const object::ObjectSpec small = differential_.minimise_run(object, seed);
+        report("run", seed, small,
+               differential_.run(small, differential_.ask(small), seed).problem);
+    }
+
+    bool is_new(std::string kind) {
+        std::erase_if(kind, [](unsigned char c) { return std::isdigit(c) != 0; });
+        return kinds_[kind.substr(0, 40)]++ == 0;
+    }
+
+    void report(const std::string& what, uint64_t seed, const object::ObjectSpec& small,
+                const std::string& remarks) const {
+        const std::string text = case_text(small, fmt::format("seed {}\n{}", seed, remarks));
+        fmt::print("{}\n", text);
+        std::fflush(stdout);
+        if (out_.empty()) return;
+        const std::string path = fmt::format("{}/{}_{}.s", out_, what, seed);
+        if (!write_file(path, bytes_of(text))) fmt::print(stderr, "cannot write {}\n", path);
+    }
+
+    void print_counts(uint64_t next) const {
+        fmt::print(
+            "{} programs, the kernel accepts {}; skep accepts {} that it refuses, and refuses {} "
+            "that it accepts; {} ran in checked mode, {} of them with the kernel's results; {} "
+            "runs went wrong; next seed {}\n",
+            count_.programs, count_.accepted, count_.unsafe, count_.strict, count_.ran,
+            count_.compared, count_.wrong, next);
+        std::fflush(stdout);
+    }
+
+    const Differential& differential_;
+    const std::string out_;
+    Count count_;
+    std::map<std::string, int> kinds_;
+};
 
 }  // namespace
 }  // namespace skep::verifier_test
@@ -87,6 +145,7 @@ int main(int argc, char** argv) {
     uint64_t seed = uint64_t(std::chrono::system_clock::now().time_since_epoch().count());
     int seconds = 10;
     std::string out;
+    bool with_log = false;
     for (int i = 1; i < argc; i++) {
         const std::string_view argument = argv[i];
         const bool more = i + 1 < argc;
@@ -94,11 +153,13 @@ int main(int argc, char** argv) {
             seconds = std::atoi(argv[++i]);
         else if (argument == "--seed" && more)
             seed = std::strtoull(argv[++i], nullptr, 0);
+        else if (argument == "--log")
+            with_log = true;
         else if (argument == "--out" && more)
             out = argv[++i];
         else
             files.emplace_back(argument);
     }
-    if (!files.empty()) return verifier_test::ask_files(differential, files);
-    return verifier_test::fuzz(differential, seed, seconds, out);
+    if (!files.empty()) return verifier_test::ask_files(differential, files, with_log);
+    return verifier_test::Fuzz(differential, out).run(seed, seconds);
 }

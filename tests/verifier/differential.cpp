@@ -2,11 +2,15 @@
 #include "verifier/differential.hpp"
 
 #include <fmt/format.h>
+#include <linux/capability.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 #include "kernel/kernel_object.hpp"
+#include "verifier/both_runs.hpp"
 #include "verifier/program_case.hpp"
 #include "verifier/verify.hpp"
 
@@ -52,7 +56,9 @@ struct Differential::Maps {
         : object(that), in_kernel(object, kernel) {}
 };
 
-Differential::Differential(std::shared_ptr<const btf::Btf> kernel) : kernel_(std::move(kernel)) {}
+Differential::Differential(std::shared_ptr<const btf::Btf> kernel,
+                           const platform::Platform& platform)
+    : kernel_(std::move(kernel)), platform_(platform) {}
 Differential::~Differential() = default;
 
 kernel_test::KernelObject& Differential::in_kernel(const object::ObjectSpec& object) const {
@@ -60,16 +66,22 @@ kernel_test::KernelObject& Differential::in_kernel(const object::ObjectSpec& obj
         return a.type == b.type && a.key_size == b.key_size && a.value_size == b.value_size &&
                a.max_entries == b.max_entries && a.flags == b.flags;
     };
-    if (!maps_ || object.btf || !std::ranges::equal(maps_->object.maps, object.maps, same))
+    if (!maps_ || object.btf != maps_->object.btf ||
+        !std::ranges::equal(maps_->object.maps, object.maps, same))
         maps_ = std::make_unique<Maps>(object, *kernel_);
     return maps_->in_kernel;
 }
 
-Verdicts Differential::ask(const object::ObjectSpec& object) const {
+Verdicts Differential::ask(const object::ObjectSpec& object, Loader loader, bool with_log) const {
     Verdicts verdicts;
     const object::ProgSpec& prog = object.progs[0];
     const auto verdict =
-        verifier::verify(object, prog, platform::linux_6_18(), {.kernel_btf = kernel_.get()});
+        verifier::verify(object, prog, platform_,
+                         {.perfmon = loader == Loader::Root,
+                          .log = with_log,
+                          .cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_CONF)),
+                          .kernel_btf = kernel_.get()});
+    if (verdict && with_log) verdicts.skep.log = verdict->log;
     verdicts.skep.kind =
         verdict && verdict->accepted ? Answer::Kind::Accepted : Answer::Kind::Refused;
     if (!verdict)
@@ -78,7 +90,12 @@ Verdicts Differential::ask(const object::ObjectSpec& object) const {
         verdicts.skep.reason = fmt::format("{}: {}", verdict->insn, verdict->reason);
 
     kernel_test::KernelObject& kernel = in_kernel(object);
-    auto loaded = kernel.load(prog);
+    for (const object::Reference& reference : prog.references) (void)kernel.map_fd(reference.index);
+    std::optional<kernel_test::WithoutCapabilities> fewer;
+    if (loader == Loader::Bpf)
+        fewer.emplace(uint64_t{1} << CAP_PERFMON | uint64_t{1} << CAP_SYS_ADMIN);
+    auto loaded = kernel.load(prog, {.log_level = with_log ? 2u : 0u});
+    if (with_log) verdicts.kernel.log = loaded.log;
     if (!loaded.accepted() && loaded.unanswered.empty())
         // A log takes time: only for those that it is needed of.
         loaded = verdicts.skep.accepted() ? kernel.load(prog, {.log_level = 1}) : std::move(loaded);
@@ -86,6 +103,7 @@ Verdicts Differential::ask(const object::ObjectSpec& object) const {
                            : loaded.unanswered.empty() ? Answer::Kind::Refused
                                                        : Answer::Kind::None;
     if (!loaded.accepted()) verdicts.kernel.reason = reason_in(loaded.log);
+    verdicts.prog = std::move(loaded.prog);
     return verdicts;
 }
 
@@ -111,12 +129,8 @@ std::vector<isa::Insn> without(const std::vector<isa::Insn>& insns, size_t from,
     return out;
 }
 
-object::ObjectSpec Differential::minimise(const object::ObjectSpec& object) const {
-    const Verdicts wanted = ask(object);
-    const auto same = [&](const Verdicts& now) {
-        return now.unsafe() == wanted.unsafe() && now.too_strict() == wanted.too_strict() &&
-               words(now.kernel.reason) == words(wanted.kernel.reason);
-    };
+template <typename Keep>
+object::ObjectSpec Differential::shrink(const object::ObjectSpec& object, const Keep& keep) {
     object::ObjectSpec best = object;
     for (size_t count : {16u, 8u, 4u, 3u, 2u, 1u, 4u, 2u, 1u}) {
         for (size_t from = best.progs[0].insns.size(); from-- > 0;) {
@@ -126,10 +140,39 @@ object::ObjectSpec Differential::minimise(const object::ObjectSpec& object) cons
             if (fewer.empty()) continue;
             object::ObjectSpec candidate =
                 make_object(best.progs[0].type, std::move(fewer), best.maps);
-            if (same(ask(candidate))) best = std::move(candidate);
+            if (keep(candidate)) best = std::move(candidate);
         }
     }
     return best;
+}
+
+object::ObjectSpec Differential::minimise(const object::ObjectSpec& object, Loader loader) const {
+    const Verdicts wanted = ask(object, loader);
+    return shrink(object, [&](const object::ObjectSpec& candidate) {
+        const Verdicts now = ask(candidate, loader);
+        return now.unsafe() == wanted.unsafe() && now.too_strict() == wanted.too_strict() &&
+               words(now.kernel.reason) == words(wanted.kernel.reason);
+    });
+}
+
+Differential::Runs Differential::run(const object::ObjectSpec& object, const Verdicts& verdicts,
+                                     uint64_t seed) const {
+    Runs runs;
+    if (!verdicts.prog || !verdicts.skep.accepted()) return runs;
+    BothRuns both(object);
+    runs.problem = both.compare(in_kernel(object), verdicts.prog.get(), seed);
+    runs.ran = both.ran();
+    runs.compared = both.compared();
+    return runs;
+}
+
+object::ObjectSpec Differential::minimise_run(const object::ObjectSpec& object,
+                                              uint64_t seed) const {
+    const std::string wanted = run(object, ask(object), seed).problem;
+    return shrink(object, [&](const object::ObjectSpec& candidate) {
+        const Runs now = run(candidate, ask(candidate), seed);
+        return words(now.problem) == words(wanted);
+    });
 }
 
 }  // namespace skep::verifier_test

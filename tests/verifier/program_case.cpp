@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/text.hpp"
+#include "btf/btf.hpp"
+#include "btf/writer.hpp"
 #include "isa/assemble.hpp"
 #include "isa/disasm.hpp"
 #include "platform/helpers.hpp"
@@ -42,6 +44,27 @@ std::optional<int32_t> helper_number(std::string_view name) {
     return std::nullopt;
 }
 
+/// Types of functions: without them the kernel takes no program that has callbacks. One object for
+/// all programs, so that it is loaded once.
+constexpr uint32_t kFunctions = 16;
+struct FunctionTypes {
+    std::shared_ptr<const btf::Btf> btf;
+    uint32_t first = 0;
+};
+const FunctionTypes& function_types() {
+    static const FunctionTypes types = [] {
+        btf::Writer writer;
+        const uint32_t number = writer.add_int("int", 4, btf::Writer::Encoding::Signed);
+        const uint32_t proto = writer.add_func_proto(number, {{"a", number}, {"b", number}});
+        FunctionTypes out{.btf = {}, .first = writer.next_id()};
+        for (uint32_t i = 0; i < kFunctions; i++)
+            writer.add_func(fmt::format("f{}", i), proto, btf::Linkage::Static);
+        if (auto parsed = btf::Btf::parse(writer.finish())) out.btf = *parsed;
+        return out;
+    }();
+    return types;
+}
+
 }  // namespace
 
 object::ObjectSpec make_object(ProgType type, std::vector<isa::Insn> insns,
@@ -68,8 +91,14 @@ object::ObjectSpec make_object(ProgType type, std::vector<isa::Insn> insns,
             prog.references.push_back({object::Reference::Kind::MapValue, i,
                                        static_cast<uint32_t>(insn.imm), insns[i + 1].imm});
     }
+    const FunctionTypes& types = function_types();
+    const bool typed = starts.size() <= kFunctions;
+    if (typed) object.btf = types.btf;
     for (const uint32_t start : starts)
-        prog.subprogs.push_back({.name = fmt::format("f{}", start), .insn = start});
+        prog.subprogs.push_back(
+            {.name = fmt::format("f{}", start),
+             .insn = start,
+             .btf_type_id = typed ? types.first + uint32_t(prog.subprogs.size()) : 0});
     prog.insns = std::move(insns);
     object.progs.push_back(std::move(prog));
     return object;
@@ -95,6 +124,8 @@ Result<ProgramCase> parse_case(std::string_view text) {
             out.accepted = value.starts_with("accepted");
             if (const size_t more = value.find(':'); more != std::string_view::npos)
                 out.message = trim(value.substr(more + 1));
+        } else if (key == "capabilities") {
+            out.perfmon = value != "bpf";
         } else if (key == "unprivileged") {
             out.privileged = false;
         }

@@ -23,8 +23,9 @@ namespace skep::verifier_test {
 struct ProgramCase {
     object::ObjectSpec object;  ///< with one program
     std::optional<bool> accepted;
-    std::string message;  ///< expected in the reason of a refusal; may be empty
-    bool privileged = true;
+    std::string message;     ///< expected in the reason of a refusal; may be empty
+    bool privileged = true;  ///< "// unprivileged:" makes it false
+    bool perfmon = true;     ///< "// capabilities: bpf": none but CAP_BPF and CAP_NET_ADMIN
 
     const object::ProgSpec& prog() const { return object.progs[0]; }
 };

@@ -44,7 +44,7 @@ Result<Agreement> judge(const AgreementOptions& options) {
 
 TEST(Selftests, TheRunningKernelAgreesWithTheAnnotations) {
     if (const auto reason = kernel_test::why_not_comparable()) SKEP_SKIP(*reason);
-    const auto agreement = judge({.ask_skep = false});
+    const auto agreement = judge({.ask_skep = false, .platform = &platform::linux_6_18()});
     if (!agreement) SKEP_SKIP(agreement.error().message);
     const auto overruled = read_overruled(list_path("overruled.txt"));
     ASSERT_TRUE(overruled);
@@ -59,7 +59,7 @@ TEST(Selftests, TheRunningKernelAgreesWithTheAnnotations) {
 }
 
 TEST(Selftests, SkepAgreesButForKnownGaps) {
-    const auto agreement = judge({.ask_kernel = false});
+    const auto agreement = judge({.ask_kernel = false, .platform = &platform::linux_6_18()});
     if (!agreement) SKEP_SKIP(agreement.error().message);
     const auto overruled = read_overruled(list_path("overruled.txt"));
     const auto listed = read_names(list_path("known_gaps.txt"));
