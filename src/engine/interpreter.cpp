@@ -377,6 +377,9 @@ traced:
     x_.observe(*op, r);
     goto* kLabels[op->code - kOpCodes];
 
+Counted:
+    goto* kLabels[count(op)];
+
 Invalid:
     fault_at(op, Fault::Kind::BadCall, "there is no instruction here", -1, 0);
     goto stopped;

@@ -56,10 +56,13 @@ class Interpreter {
     bool load_packet(const Op* op, int64_t offset, uint64_t* value);
     void fault_at(const Op* op, Fault::Kind kind, std::string message, int reg, uint64_t value);
     void out_of_budget(const Op* op);
+    /// Counts a run of it; returns the operation that it is.
+    uint16_t count(const Op* op);
 
     Execution& x_;
     const Prog* prog_ = nullptr;
     const Op* ops_ = nullptr;
+    const Op* jump_ = nullptr;  ///< the last counted operation, where it was a conditional jump
 };
 
 }  // namespace skep::engine

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/calls.hpp"
+#include "engine/coverage.hpp"
 #include "engine/interpreter.hpp"
 #include "maps/prog_array.hpp"
 #include "platform/limits.hpp"
@@ -98,6 +99,15 @@ uint64_t Interpreter::call_register(const Op* op, const uint64_t* registers) {
     x_.at_ = op;
     if (!check_arguments(x_, *proto, registers)) return 0;
     return call(op, {.fn = fn, .proto = proto}, registers);
+}
+
+uint16_t Interpreter::count(const Op* op) {
+    Coverage& coverage = *prog_->coverage_;
+    if (jump_ && op == jump_ + jump_->off) coverage.take(uint32_t(jump_ - ops_));
+    const auto insn = uint32_t(op - ops_);
+    coverage.run(insn);
+    jump_ = coverage.jumps(insn) ? op : nullptr;
+    return coverage.code(insn);
 }
 
 const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {

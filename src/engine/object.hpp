@@ -41,6 +41,10 @@ class Object {
         bool checked = false;
         /// Execution::observer is to be told of each instruction.
         bool traced = false;
+        /// Calls of these go to Env::mock, which must be set. They need not be ones that the engine
+        /// has. Programs keep their checks.
+        std::vector<platform::HelperId> mocked = {};
+        bool coverage = false;  ///< count what runs: Prog::coverage()
     };
 
     static Result<std::unique_ptr<Object>> load(const object::ObjectSpec& spec, const Env& env,

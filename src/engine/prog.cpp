@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "engine/calls.hpp"
+#include "engine/coverage.hpp"
 
 namespace skep::engine {
 

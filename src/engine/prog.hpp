@@ -17,6 +17,7 @@ struct Verdict;
 
 namespace skep::engine {
 
+class Coverage;
 class CtxTable;
 class Timers;
 struct Call;
@@ -66,6 +67,10 @@ class Prog {
     const CtxTable& ctx() const { return *ctx_; }
     /// Those of its object.
     Timers& timers() const { return *timers_; }
+    /// What has run so far; null where Object::Options did not ask for it.
+    const Coverage* coverage() const { return coverage_.get(); }
+    /// The types and source lines of its object; may be null.
+    const btf::Btf* btf() const { return btf_.get(); }
     /// "hello.bpf.c:12: return *p;" or "".
     std::string source_line(uint32_t insn) const;
 
@@ -86,6 +91,7 @@ class Prog {
     std::string why_not_verified_ = "it was not verified";
     bool unchecked_ = false;
     uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
+    std::unique_ptr<Coverage> coverage_;
 };
 
 }  // namespace skep::engine

@@ -5,8 +5,10 @@
 
 #include "base/text.hpp"
 #include "engine/calls.hpp"
+#include "engine/coverage.hpp"
 #include "engine/ctx_table.hpp"
 #include "engine/embedded_types.hpp"
+#include "engine/mocks.hpp"
 #include "engine/ops.hpp"
 #include "engine/reachable.hpp"
 #include "engine/verified_ops.hpp"
@@ -51,6 +53,7 @@ Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spe
     SKEP_TRY(verify(*prog));
     if (options_.traced)
         for (Op& op : prog->ops_) op.code += kOpCodes;
+    if (options_.coverage) prog->coverage_ = std::make_unique<Coverage>(spec.insns, prog->ops_);
     return prog;
 }
 
@@ -90,7 +93,8 @@ Result<void> ProgLoader::verify(Prog& prog) const {
     else
         why_not.clear();
     if (!prog.verified()) return {};
-    prog.unchecked_ = !options_.checked;
+    // What a mock returns is nothing that the verifier knows.
+    prog.unchecked_ = !options_.checked && options_.mocked.empty();
     if (prog.unchecked_)
         prog.ctx_bytes_ = rewrite_verified(prog.ops_, verdict, *prog.ctx_);
     else
@@ -162,6 +166,11 @@ Result<uint32_t> ProgLoader::helper_call(Prog& prog, uint32_t number) const {
         return 0;
     const auto id = platform::HelperId(number);
     const platform::HelperProto* proto = platform::embedded_helper(prog.kind(), id);
+    if (std::ranges::count(options_.mocked, id) != 0 && mocked_helper(id)) {
+        if (!proto) proto = &platform::helper_proto(id);
+        prog.calls_.push_back({.fn = mocked_helper(id), .proto = proto});
+        return uint32_t(prog.calls_.size() - 1);
+    }
     if (!proto) {
         const platform::HelperInfo* info = platform::find_helper(number);
         if (!info) return malformed("it calls helper {}, which does not exist", number);
