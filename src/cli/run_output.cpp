@@ -10,34 +10,12 @@
 #include "base/text.hpp"
 #include "btf/print.hpp"
 #include "cli/map_dump.hpp"
+#include "object/event_type.hpp"
 #include "packet/summary.hpp"
 
 namespace skep::cli {
 
 namespace {
-
-/// The struct that SKEP_EVENT() of bpf/include/skep.h names for this map: a variable that points to
-/// it has the tag "event:MAP".
-std::optional<uint32_t> tagged_event(const btf::Btf& btf, std::string_view map) {
-    const std::string tag = fmt::format("event:{}", map);
-    for (uint32_t id = btf.first_id(); id < btf.type_count(); id++) {
-        const btf::Type decl_tag = btf.type(id);
-        if (decl_tag.kind() != btf::Kind::DeclTag || decl_tag.name() != tag) continue;
-        const btf::Type pointer = btf.resolve(btf.type(decl_tag.ref()).ref());
-        if (pointer.kind() == btf::Kind::Ptr) return btf.resolve(pointer.ref()).id();
-    }
-    return std::nullopt;
-}
-
-/// Without a tag: a struct of the usual name, if it has the size of the record.
-std::optional<uint32_t> usual_event(const btf::Btf& btf, std::string_view map, size_t size) {
-    const std::string_view singular = map.ends_with('s') ? map.substr(0, map.size() - 1) : map;
-    for (const std::string& name : {fmt::format("{}", singular), fmt::format("{}_event", singular),
-                                    std::string("event"), std::string("event_t")})
-        if (const auto type = btf.find(name, btf::Kind::Struct); type && type->size() == size)
-            return type->id();
-    return std::nullopt;
-}
 
 /// "pid=812 comm=\"cat\""
 std::string fields_text(const btf::Btf& btf, uint32_t id, ByteView bytes) {
@@ -74,10 +52,7 @@ const std::optional<uint32_t>& RunOutput::event_type(const object::ObjectSpec& s
     if (const auto known = event_types_.find(map); known != event_types_.end())
         return known->second;
     std::optional<uint32_t> type;
-    if (spec.btf) {
-        type = tagged_event(*spec.btf, map);
-        if (!type) type = usual_event(*spec.btf, map, size);
-    }
+    if (spec.btf) type = object::event_type(*spec.btf, map, size);
     return event_types_.emplace(map, type).first->second;
 }
 

@@ -199,6 +199,7 @@ const PacketResult& PacketRunner::run(const packet::Packet& packet) {
     PacketResult& result = state.result;
     result = {.skipped = state.start(packet)};
     if (!result.ran()) return result;
+    if (state.options.prepare) state.options.prepare(state.buffer);
     result.size = state.buffer.size();
     state.buffer.attach(state.event);
 

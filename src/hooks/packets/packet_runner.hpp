@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 
@@ -42,6 +43,8 @@ struct RunnerOptions {
     std::optional<packet::MacAddress> device = {};
     /// On whose behalf programs run; null: skep's own process.
     engine::Task* task = nullptr;
+    /// Called before each run, when the packet and its context are ready, to change them.
+    std::function<void(engine::PacketBuffer&)> prepare = {};
 };
 
 /// Why a packet was not given to the program.
