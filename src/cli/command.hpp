@@ -62,6 +62,6 @@ std::string synopsis(const Command& command, const Arguments& args);
 const std::vector<Arguments::Option>& common_options();
 
 extern const Command kAsm, kCheck, kCompletions, kDetach, kDis, kDoctor, kInspect, kManual, kMap,
-    kPin, kPs, kRun, kUnpin;
+    kPin, kPs, kRun, kTest, kUnpin;
 
 }  // namespace skep::cli

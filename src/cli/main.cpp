@@ -18,6 +18,7 @@ namespace {
 constexpr std::array kCommands = {
     &kRun,          // on packets and system calls
     &kCheck,        // may it run, and if not, why
+    &kTest,         // unit tests of programs
     &kInspect,      // what is in an object
     &kDoctor,       // what this machine can do
     &kPs,           // what is loaded
