@@ -20,6 +20,7 @@ namespace {
 
 struct Options {
     std::vector<std::string> files;
+    std::string in = "embedded";
     std::string filter;
     bool coverage = false;
     std::optional<std::string> lcov;
@@ -53,6 +54,13 @@ class Objects {
     std::map<std::string, std::shared_ptr<const test::ObjectFile>> objects_;
 };
 
+Result<void> check(const Options& options) {
+    if (options.in != "kernel" || (!options.coverage && !options.lcov)) return {};
+    return std::unexpected(Error{ErrorCode::Usage,
+                                 "the kernel does not count what runs of a program",
+                                 "take --coverage and --lcov without --in kernel", 0});
+}
+
 Result<void> nothing_selected(const Options& options) {
     return std::unexpected(
         Error{ErrorCode::Usage,
@@ -70,12 +78,15 @@ int exit_code(const std::vector<test::FileResult>& files) {
 }
 
 Result<int> run_tests(const Options& options, Context& context) {
+    SKEP_TRY(check(options));
     Objects objects;
     test::CoverageReport coverage;
     const bool counting = options.coverage || options.lcov;
-    const test::RunOptions run{.load = [&](const std::string& path) { return objects.load(path); },
-                               .filter = options.filter,
-                               .coverage = counting ? &coverage : nullptr};
+    const test::RunOptions run{
+        .place = options.in == "kernel" ? test::Place::Kernel : test::Place::Embedded,
+        .load = [&](const std::string& path) { return objects.load(path); },
+        .filter = options.filter,
+        .coverage = counting ? &coverage : nullptr};
     Terminal& terminal = context.terminal;
     std::vector<test::FileResult> results;
     for (const std::string& file : options.files) {
@@ -105,6 +116,9 @@ Result<int> run_tests(const Options& options, Context& context) {
 Action declare(Arguments& args) {
     auto options = std::make_shared<Options>();
     args.operand("FILE", options->files, "test files (YAML)").required = true;
+    args.option("--in", "PLACE", options->in,
+                "where programs run: embedded, checked, as any user (default); kernel, as root")
+        .choices = {"embedded", "kernel"};
     args.option("--filter", "TEXT", options->filter, "only tests with this in their names");
     args.flag("--coverage", options->coverage, "show which source lines and branches have run");
     args.option("--lcov", "OUT", options->lcov, "write coverage in the format of lcov");
@@ -128,7 +142,8 @@ const Command kTest = {
     .examples =
         "skep test tests/*.yaml\n"
         "skep test drop.yaml --filter 'IPv6*fragment' --coverage\n"
-        "skep test drop.yaml --junit results.xml --lcov coverage.info\n",
+        "skep test drop.yaml --junit results.xml --lcov coverage.info\n"
+        "sudo skep test drop.yaml --in kernel\n",
     .declare = declare,
 };
 

@@ -4,11 +4,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <variant>
 
 #include "apps/test/checks.hpp"
 #include "apps/test/embedded_session.hpp"
+#include "apps/test/kernel_session.hpp"
 #include "base/text.hpp"
 
 namespace skep::test {
@@ -40,13 +42,27 @@ class FileRun {
         }
         const object::ObjectSpec spec = SKEP_TRY(with_globals(object_.spec, test));
         for (const Step& step : test.steps) SKEP_TRY(find_prog(spec, step));
-        Loaded loaded = SKEP_TRY(load(spec, test));
+        auto in_place = options_.place == Place::Kernel
+                            ? load_kernel(object_.elf, spec, file_, test)
+                            : load(spec, test);
+        if (!in_place && in_place.error().code == ErrorCode::Failed)
+            return refused(test, in_place.error());
+        Loaded loaded = SKEP_TRY(std::move(in_place));
         if (const auto* cannot = std::get_if<Cannot>(&loaded)) {
             result.status = Status::Skipped;
             result.reason = cannot->reason;
             return result;
         }
-        SKEP_TRY(run_steps(*std::get<0>(loaded), test, result));
+        const auto done = run_steps(*std::get<0>(loaded), test, result);
+        if (!done && done.error().code == ErrorCode::Malformed)
+            return std::unexpected(done.error());
+        if (!done && result.failures.empty() && not_runnable(done.error())) {
+            result.status = Status::Skipped;
+            result.reason =
+                fmt::format("BPF_PROG_TEST_RUN does not take this: {}", done.error().message);
+            return result;
+        }
+        if (!done) return refused(test, done.error());
         if (!result.failures.empty()) result.status = Status::Failed;
         result.seconds =
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -54,9 +70,29 @@ class FileRun {
     }
 
   private:
+    /// A packet or a context that the kernel does not make a test run with.
+    static bool not_runnable(const Error& error) {
+        return error.sys_errno == EINVAL || error.code == ErrorCode::Unsupported;
+    }
+
+    /// Loading it, or running it, is what has failed.
+    static TestResult refused(const Test& test, const Error& error) {
+        Failure failure{.place = test.at->place(), .what = "it cannot be run"};
+        for (const std::string_view line : split(error.message, '\n'))
+            failure.lines.emplace_back(line);
+        for (const std::string_view line : split(error.hint, '\n'))
+            if (!line.empty()) failure.lines.emplace_back(line);
+        return {.name = test.name,
+                .place = test.at->place(),
+                .status = Status::Failed,
+                .failures = {std::move(failure)}};
+    }
+
     std::string not_here(const Test& test) const {
         if (!test.skip.empty()) return test.skip;
-        if (test.only_kernel) return "it is for the kernel only";
+        const bool kernel = options_.place == Place::Kernel;
+        if (kernel && test.only_embedded) return "it is for the embedded engine only";
+        if (!kernel && test.only_kernel) return "it is for the kernel only";
         return {};
     }
 

@@ -18,6 +18,8 @@
 
 namespace skep::test {
 
+enum class Place : uint8_t { Embedded, Kernel };
+
 /// An object, as it is and as it is read.
 struct ObjectFile {
     Bytes elf = {};
@@ -25,11 +27,12 @@ struct ObjectFile {
 };
 
 struct RunOptions {
+    Place place = Place::Embedded;
     /// Reads an object, or compiles it.
     std::function<Result<std::shared_ptr<const ObjectFile>>(const std::string& path)> load = {};
     /// Only tests of whose name this is a part; `*` stands for any text.
     std::string filter = {};
-    CoverageReport* coverage = nullptr;
+    CoverageReport* coverage = nullptr;  ///< embedded only
 };
 
 FileResult run_file(const std::string& path, const RunOptions& options);

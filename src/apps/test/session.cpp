@@ -81,6 +81,7 @@ std::vector<std::string> progs_of(const object::ObjectSpec& spec, const Test& te
     std::vector<std::string> names;
     for (const Step& step : test.steps)
         if (const auto prog = find_prog(spec, step)) names.push_back((*prog)->name);
+    for (const size_t called : tail_called(spec)) names.push_back(spec.progs[called].name);
     // What the test puts into prog arrays.
     for (const Yaml* maps : test.maps)
         for (size_t i = 0; i < maps->keys.size(); i++) {
