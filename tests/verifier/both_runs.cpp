@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <random>
 
 #include "base/hex.hpp"
@@ -17,6 +18,7 @@
 #include "engine/object.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
+#include "verifier/program_case.hpp"
 #include "verifier/verify.hpp"
 
 namespace skep::verifier_test {
@@ -24,7 +26,7 @@ namespace skep::verifier_test {
 namespace {
 
 using Random = std::mt19937_64;
-using Contents = std::map<Bytes, Bytes>;  // of a map: value by key
+using Contents = MapContents;
 
 /// What a run leaves behind.
 struct Remains {
@@ -141,23 +143,24 @@ void write_engine(maps::Map& map, const Contents& contents) {
     for (const auto& [key, value] : contents) map.user_update(key.data(), value.data(), BPF_ANY);
 }
 
-std::string difference(const Remains& kernel, const Remains& engine) {
-    if (kernel.retval != engine.retval)
-        return fmt::format("it returns {:#x} in the kernel, {:#x} here", kernel.retval,
-                           engine.retval);
-    if (kernel.packet != engine.packet)
-        return fmt::format("the packet is {} in the kernel, {} here", to_hex(kernel.packet),
-                           to_hex(engine.packet));
-    for (size_t i = 0; i < kernel.maps.size(); i++) {
-        if (kernel.maps[i] == engine.maps[i]) continue;
-        for (const auto& [key, value] : kernel.maps[i]) {
-            const auto found = engine.maps[i].find(key);
-            if (found == engine.maps[i].end() || found->second != value)
-                return fmt::format(
-                    "map {} at {} has {} in the kernel, {} here", i, to_hex(key), to_hex(value),
-                    found == engine.maps[i].end() ? "nothing" : to_hex(found->second));
+/// `there`: in the kernel, or unchecked.
+std::string difference(const Remains& there, const Remains& here) {
+    if (there.retval != here.retval)
+        return fmt::format("it returns {:#x} there, {:#x} in checked mode", there.retval,
+                           here.retval);
+    if (there.packet != here.packet)
+        return fmt::format("the packet is {} there, {} in checked mode", to_hex(there.packet),
+                           to_hex(here.packet));
+    for (size_t i = 0; i < there.maps.size(); i++) {
+        if (there.maps[i] == here.maps[i]) continue;
+        for (const auto& [key, value] : there.maps[i]) {
+            const auto found = here.maps[i].find(key);
+            if (found == here.maps[i].end() || found->second != value)
+                return fmt::format("map {} at {} has {} there, {} in checked mode", i, to_hex(key),
+                                   to_hex(value),
+                                   found == here.maps[i].end() ? "nothing" : to_hex(found->second));
         }
-        return fmt::format("map {} has more elements here", i);
+        return fmt::format("map {} has more elements in checked mode", i);
     }
     return {};
 }
@@ -171,13 +174,26 @@ struct BothRuns::Engine {
     engine::PacketBuffer packet;
     engine::NoTask task;
 
+    static std::unique_ptr<Engine> load(const object::ObjectSpec& object, bool checked) {
+        auto engine = std::make_unique<Engine>();
+        auto loaded = engine::Object::load(object, engine->env, {.checked = checked});
+        auto execution = engine::Execution::create(engine->env);
+        if (!loaded || !execution) return nullptr;
+        engine->object = std::move(*loaded);
+        engine->execution = std::move(*execution);
+        engine->execution->budget = 4'000'000;
+        return engine;
+    }
+
     /// Runs on a frame (or, of programs without a packet, on the bytes of its registers).
-    engine::Outcome run(const object::ProgSpec& prog, const Bytes& input, Bytes* out) {
+    std::optional<engine::Fault> run(const object::ProgSpec& prog, const Bytes& input,
+                                     const std::vector<Contents>& before, Remains& out) {
+        for (size_t i = 0; i < before.size(); i++)
+            if (maps::Map* map = object->maps()[i].get()) write_engine(*map, before[i]);
         engine::Event event;
         event.task = &task;
         Bytes registers;
-        const bool is_xdp = prog.type == ProgType::Xdp;
-        if (is_xdp) {
+        if (prog.type == ProgType::Xdp) {
             packet.start_xdp(input, {});
         } else if (is_packet_type(prog.type)) {
             engine::SkbInfo info{.from_network = prog.type == ProgType::SocketFilter,
@@ -191,26 +207,21 @@ struct BothRuns::Engine {
             event.ctx_size = uint32_t(registers.size());
         }
         if (is_packet_type(prog.type)) packet.attach(event);
-        engine::Outcome outcome = object->find_prog(prog.name)->run(*execution, event);
-        if (is_packet_type(prog.type)) *out = Bytes(packet.bytes().begin(), packet.bytes().end());
-        return outcome;
+        const engine::Outcome outcome = object->find_prog(prog.name)->run(*execution, event);
+        if (outcome.fault) return outcome.fault;
+        out.retval = uint32_t(outcome.r0);
+        if (is_packet_type(prog.type))
+            out.packet = Bytes(packet.bytes().begin(), packet.bytes().end());
+        for (size_t i = 0; i < before.size(); i++)
+            out.maps.push_back(object->maps()[i] ? read_engine(*object->maps()[i]) : Contents{});
+        return std::nullopt;
     }
 };
 
 BothRuns::BothRuns(const object::ObjectSpec& object) : object_(object) {
     const object::ProgSpec& prog = object.progs[0];
-    auto engine = std::make_unique<Engine>();
-    auto loaded = engine::Object::load(object, engine->env);
-    auto execution = engine::Execution::create(engine->env);
-    if (!loaded || !execution) {
-        problem_ = !loaded ? loaded.error().message : execution.error().message;
-        return;
-    }
-    engine->object = std::move(*loaded);
-    engine->execution = std::move(*execution);
-    engine->execution->budget = 4'000'000;
-    engine_ = std::move(engine);
-
+    checked_ = Engine::load(object, true);
+    unchecked_ = Engine::load(object, false);
     const auto verdict = verifier::verify(object, prog, platform::linux_6_18(), {.perfmon = false});
     comparable_ = is_packet_type(prog.type) && verdict && verdict->accepted &&
                   std::ranges::all_of(verdict->helpers, is_repeatable);
@@ -218,55 +229,72 @@ BothRuns::BothRuns(const object::ObjectSpec& object) : object_(object) {
 
 BothRuns::~BothRuns() = default;
 
-// Beside a stored half of a slot, the kernel takes the other half for written (6.18, without
-// CAP_PERFMON). Kernels before 6.3 told all what was never written.
-bool BothRuns::reads_old_stack() const {
-    platform::Platform strict = platform::linux_6_18();
-    strict.version = platform::KernelVersion("6.0");
-    const auto verdict = verifier::verify(object_, object_.progs[0], strict);
-    return verdict && verdict->rule == verifier::Rule::StackRead;
+// Beside a stored half of a slot, the kernel lets helpers read the other half too, which was never
+// written (6.18, without CAP_PERFMON): then it matters what the stack held before.
+bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& before) const {
+    Remains results[2];
+    for (const int fill : {0, 1}) {
+        std::vector<isa::Insn> insns;
+        for (int slot = 1; slot <= isa::kStackSize / 8; slot++)
+            insns.push_back({.opcode = uint8_t{isa::kSt} | isa::kMem | isa::kDw,
+                             .dst = 10,
+                             .off = int16_t(-8 * slot),
+                             .imm = -fill});
+        const object::ProgSpec& prog = object_.progs[0];
+        insns.insert(insns.end(), prog.insns.begin(), prog.insns.end());
+        const object::ObjectSpec filled = make_object(prog.type, std::move(insns), object_.maps);
+        const auto engine = Engine::load(filled, true);
+        if (!engine || engine->run(filled.progs[0], frame, before, results[fill])) return false;
+    }
+    return !difference(results[0], results[1]).empty();
 }
 
 std::string BothRuns::compare(kernel_test::KernelObject& kernel, int fd, uint64_t seed) {
-    if (!engine_) return {};
+    if (!checked_ || !unchecked_) return {};
+    for (int input = 0; input < kInputs; input++)
+        if (std::string problem = compare_input(kernel, fd, seed + uint64_t(input));
+            !problem.empty())
+            return problem;
+    return {};
+}
+
+std::string BothRuns::compare_input(kernel_test::KernelObject& kernel, int fd, uint64_t seed) {
     const object::ProgSpec& prog = object_.progs[0];
     Random random(seed);
-    for (int input = 0; input < kInputs; input++) {
-        const Bytes frame = random_frame(random);
-        std::vector<Contents> before;
-        for (size_t i = 0; i < object_.maps.size(); i++) {
-            before.push_back(random_contents(object_.maps[i], random));
-            if (maps::Map* map = engine_->object->maps()[i].get()) write_engine(*map, before[i]);
-        }
-        Remains here;
-        const auto outcome = engine_->run(prog, frame, &here.packet);
-        if (outcome.fault)
-            return fmt::format("fault in checked mode: {}", outcome.fault->to_string());
-        ran_ = true;
-        if (!comparable_) continue;
-        here.retval = uint32_t(outcome.r0);
+    const Bytes frame = random_frame(random);
+    std::vector<Contents> before;
+    for (const object::MapSpec& map : object_.maps) before.push_back(random_contents(map, random));
 
-        std::vector<int> maps;
-        for (size_t i = 0; i < object_.maps.size(); i++) {
-            const auto map = kernel.map_fd(uint32_t(i));
-            if (!map) return {};
-            maps.push_back(*map);
-            write_kernel(object_.maps[i], *map, before[i]);
-        }
-        const auto ran = kernel_test::run_in_kernel(fd, frame, {});
-        if (ran.error != 0) return fmt::format("the kernel's run fails: {}", strerror(ran.error));
-        Remains there{.retval = ran.retval, .packet = {}, .maps = {}};
-        // A socket filter's packet starts at the network header.
-        const size_t hidden = prog.type == ProgType::SocketFilter ? 14 : 0;
-        for (size_t i = hidden; i < ran.data.size(); i++) there.packet.push_back(ran.data[i]);
-        for (size_t i = 0; i < object_.maps.size(); i++) {
-            there.maps.push_back(read_kernel(object_.maps[i], maps[i]));
-            here.maps.push_back(read_engine(*engine_->object->maps()[i]));
-        }
-        if (std::string found = difference(there, here); !found.empty() && !reads_old_stack())
-            return fmt::format("{} (input {})", found, to_hex(frame));
-        compared_ = true;
+    Remains here, fast;
+    if (const auto fault = checked_->run(prog, frame, before, here))
+        return fmt::format("fault in checked mode: {}", fault->to_string());
+    if (const auto fault = unchecked_->run(prog, frame, before, fast))
+        return fmt::format("fault in unchecked mode: {}", fault->to_string());
+    ran_ = true;
+    if (!comparable_) return {};
+    const auto told = [&](const std::string& what, std::string_view where) {
+        if (what.empty() || reads_old_stack(frame, before)) return std::string();
+        return fmt::format("{}: {} (input {})", where, what, to_hex(frame));
+    };
+    if (std::string problem = told(difference(fast, here), "unchecked"); !problem.empty())
+        return problem;
+
+    for (size_t i = 0; i < object_.maps.size(); i++) {
+        const auto map = kernel.map_fd(uint32_t(i));
+        if (!map) return {};
+        write_kernel(object_.maps[i], *map, before[i]);
     }
+    const auto ran = kernel_test::run_in_kernel(fd, frame, {});
+    if (ran.error != 0) return fmt::format("the kernel's run fails: {}", strerror(ran.error));
+    Remains there{.retval = ran.retval, .packet = {}, .maps = {}};
+    // A socket filter's packet starts at the network header.
+    const size_t hidden = prog.type == ProgType::SocketFilter ? 14 : 0;
+    for (size_t i = hidden; i < ran.data.size(); i++) there.packet.push_back(ran.data[i]);
+    for (size_t i = 0; i < object_.maps.size(); i++)
+        there.maps.push_back(read_kernel(object_.maps[i], *kernel.map_fd(uint32_t(i))));
+    if (std::string problem = told(difference(there, here), "kernel"); !problem.empty())
+        return problem;
+    compared_ = true;
     return {};
 }
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/file.hpp"
 #include "btf/btf.hpp"
@@ -11,7 +13,7 @@
 #include "object/spec.hpp"
 
 // A program that both accept, run on random inputs: in the engine's checked mode, where it must not
-// fault, and in the kernel, where it must do the same: return value, packet, maps.
+// fault, unchecked, and in the kernel, where it must do the same: return value, packet, maps.
 //
 //     BothRuns runs(object);
 //     std::string problem = runs.compare(kernel_object, loaded.prog.get(), seed);
@@ -23,6 +25,8 @@
 // called that answers differently each time.
 
 namespace skep::verifier_test {
+
+using MapContents = std::map<Bytes, Bytes>;  ///< value by key
 
 class BothRuns {
   public:
@@ -40,11 +44,12 @@ class BothRuns {
 
   private:
     struct Engine;
-    bool reads_old_stack() const;
+    bool reads_old_stack(const Bytes& frame, const std::vector<MapContents>& before) const;
 
     const object::ObjectSpec& object_;
-    std::unique_ptr<Engine> engine_;
-    std::string problem_;  ///< why there is no engine
+    std::string compare_input(kernel_test::KernelObject& kernel, int prog, uint64_t seed);
+
+    std::unique_ptr<Engine> checked_, unchecked_;  ///< null: the engine does not have what it takes
     bool comparable_ = false;
     bool ran_ = false, compared_ = false;
 };
