@@ -40,10 +40,6 @@ class ManyLinks final : public Link {
     ManyLinks(std::string kind, std::vector<LinkPtr> links)
         : kind_(std::move(kind)), links_(std::move(links)) {}
 
-    Result<void> update(const Prog& next, const Prog* expected) override {
-        for (const LinkPtr& link : links_) SKEP_TRY(link->update(next, expected));
-        return {};
-    }
     Result<void> detach() override {
         links_.clear();
         return {};

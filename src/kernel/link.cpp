@@ -136,12 +136,7 @@ LinkPtr make_link(bpf_link* link, std::shared_ptr<const void> owner) {
 }
 
 Result<LinkPtr> Link::open_pinned(const std::string& path) {
-    UniqueFd fd = SKEP_TRY(kernel::open_pinned(path));
-    if (!link_info(fd.get()))
-        return std::unexpected(Error{ErrorCode::Usage,
-                                     fmt::format("'{}' is not a pinned link", printable(path)),
-                                     "programs and maps are pinned in the same file system", 0});
-    return make_link(std::move(fd));
+    return make_link(SKEP_TRY(open_pinned_as(ObjectKind::Link, path)));
 }
 
 Result<LinkPtr> Link::open_id(uint32_t id) {

@@ -45,12 +45,7 @@ Result<Map> Map::from_fd(UniqueFd fd) {
 }
 
 Result<Map> Map::open_pinned(const std::string& path) {
-    auto map = from_fd(SKEP_TRY(kernel::open_pinned(path)));
-    if (!map)
-        return std::unexpected(
-            Error{ErrorCode::Usage, fmt::format("'{}' is not a pinned map", printable(path)),
-                  "programs and links are pinned in the same file system", map.error().sys_errno});
-    return map;
+    return from_fd(SKEP_TRY(open_pinned_as(ObjectKind::Map, path)));
 }
 
 Result<Map> Map::open_id(uint32_t id) {

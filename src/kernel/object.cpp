@@ -40,6 +40,85 @@ std::string names_of(const Range& range) {
     return names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "));
 }
 
+std::vector<std::string> wanted_progs(const object::ObjectSpec& object,
+                                      const LoadOptions& options) {
+    std::vector<std::string> wanted = options.progs;
+    if (wanted.empty())
+        for (const object::ProgSpec& prog : object.progs)
+            if (prog.autoload &&
+                (prog.type != ProgType::Unspec || options.types.contains(prog.name)))
+                wanted.push_back(prog.name);
+    // Whoever stands in a prog array that the object fills has to be loaded with it.
+    for (const object::MapSpec& map : object.maps)
+        if (map.type == MapType::ProgArray)
+            for (const object::InitialSlot& slot : map.initial_slots)
+                wanted.push_back(object.progs.at(slot.index).name);
+    return wanted;
+}
+
+Result<void> choose_prog(const std::string& file, bpf_program* prog, const object::ProgSpec& spec,
+                         const LoadOptions& options) {
+    const auto chosen = options.types.find(spec.name);
+    const ProgType type = chosen == options.types.end() ? spec.type : chosen->second;
+    if (type == ProgType::Unspec)
+        return std::unexpected(
+            Error{ErrorCode::Usage,
+                  fmt::format("{}: what type program '{}' has cannot be told from its section '{}'",
+                              printable(file), printable(spec.name), printable(spec.section)),
+                  "give the type, or a section name such as \"xdp\"", 0});
+    // libbpf 1.1 knows none of the sections that came after it; skep's table says the same for
+    // those that it knows. struct_ops programs get theirs from the struct they are part of.
+    if (type != ProgType::StructOps) {
+        if (bpf_program__type(prog) != static_cast<bpf_prog_type>(type))
+            bpf_program__set_type(prog, static_cast<bpf_prog_type>(type));
+        if (spec.attach_type != AttachType::None)
+            bpf_program__set_expected_attach_type(prog,
+                                                  static_cast<bpf_attach_type>(spec.attach_type));
+    }
+    uint32_t flags = bpf_program__flags(prog);
+    if (spec.sleepable) flags |= BPF_F_SLEEPABLE;
+    if (spec.multi_buffer) flags |= kXdpHasFrags;
+    if (options.device && type == ProgType::Xdp) {
+        bpf_program__set_ifindex(prog, options.device);
+        flags |= kXdpDevBoundOnly;
+    }
+    bpf_program__set_flags(prog, flags);
+    const auto target = options.attach_targets.find(spec.name);
+    if (target == options.attach_targets.end() || !has_btf_target(type)) return {};
+    LogCapture log;
+    if (bpf_program__set_attach_target(prog, 0, target->second.c_str()) == 0) return {};
+    const int error_number = errno;
+    return std::unexpected(
+        Error{ErrorCode::Unsupported,
+              fmt::format("{}: program '{}' cannot be made for '{}'", printable(file),
+                          printable(spec.name), printable(target->second)),
+              log.last_warning(), error_number});
+}
+
+Result<void> choose_maps(const std::string& file, bpf_object* object,
+                         const object::ObjectSpec& spec, const LoadOptions& options) {
+    const auto find = [&](const std::string& name) -> Result<bpf_map*> {
+        if (bpf_map* map = bpf_object__find_map_by_name(object, name.c_str())) return map;
+        return fail(ErrorCode::Usage, "{}: there is no map '{}'; there are: {}", printable(file),
+                    printable(name), names_of(spec.maps));
+    };
+    bpf_map* each = nullptr;
+    bpf_object__for_each_map(each, object) {
+        // Registered by a link (Linux 6.4), a struct_ops map goes with its process; else it stays.
+        if (bpf_map__type(each) == BPF_MAP_TYPE_STRUCT_OPS && has_struct_ops_links())
+            bpf_map__set_map_flags(each, bpf_map__map_flags(each) | kLink);
+    }
+    for (const auto& [name, entries] : options.max_entries)
+        if (bpf_map__set_max_entries(SKEP_TRY(find(name)), entries) != 0)
+            return std::unexpected(sys_error(
+                fmt::format("{}: map '{}' of {} entries", printable(file), name, entries)));
+    for (const auto& [name, shared] : options.reuse)
+        if (bpf_map__reuse_fd(SKEP_TRY(find(name)), shared->fd()) != 0)
+            return std::unexpected(
+                sys_error(fmt::format("{}: map '{}' cannot be shared", printable(file), name)));
+    return {};
+}
+
 }  // namespace
 
 Result<Object> Object::open(ByteView elf, const std::string& name, const LoadOptions& options) {
@@ -77,74 +156,16 @@ Result<void> Object::choose(const LoadOptions& options) {
         if (!spec_->find_prog(name))
             return fail(ErrorCode::Usage, "{}: there is no program '{}'; there are: {}",
                         printable(file_), printable(name), names_of(spec_->progs));
+    const std::vector<std::string> wanted = wanted_progs(*spec_, options);
     bpf_program* prog = nullptr;
     bpf_object__for_each_program(prog, libbpf_.get()) {
-        const std::string name = bpf_program__name(prog);
-        const object::ProgSpec* spec = spec_->find_prog(name);
+        const object::ProgSpec* spec = spec_->find_prog(bpf_program__name(prog));
         if (!spec) continue;
-        const auto chosen_type = options.types.find(name);
-        const ProgType type = chosen_type == options.types.end() ? spec->type : chosen_type->second;
-        const bool wanted = options.progs.empty() ? spec->autoload && type != ProgType::Unspec
-                                                  : std::ranges::count(options.progs, name) > 0;
-        bpf_program__set_autoload(prog, wanted);
-        if (!wanted) continue;
-        if (type == ProgType::Unspec)
-            return std::unexpected(
-                Error{ErrorCode::Usage,
-                      fmt::format("{}: what type program '{}' has cannot be told from its section "
-                                  "'{}'",
-                                  printable(file_), printable(name), printable(spec->section)),
-                      "give the type, or a section name such as \"xdp\"", 0});
-        // libbpf 1.1 knows none of the sections that came after it; skep's table says the same for
-        // those that it knows. struct_ops programs get theirs from the struct they are part of.
-        if (type != ProgType::StructOps) {
-            if (bpf_program__type(prog) != static_cast<bpf_prog_type>(type))
-                bpf_program__set_type(prog, static_cast<bpf_prog_type>(type));
-            if (spec->attach_type != AttachType::None)
-                bpf_program__set_expected_attach_type(
-                    prog, static_cast<bpf_attach_type>(spec->attach_type));
-        }
-        uint32_t flags = bpf_program__flags(prog);
-        if (spec->sleepable) flags |= BPF_F_SLEEPABLE;
-        if (spec->multi_buffer) flags |= kXdpHasFrags;
-        if (options.device && type == ProgType::Xdp) {
-            bpf_program__set_ifindex(prog, options.device);
-            flags |= kXdpDevBoundOnly;
-        }
-        bpf_program__set_flags(prog, flags);
-        if (const auto target = options.attach_targets.find(name);
-            target != options.attach_targets.end() && has_btf_target(type)) {
-            LogCapture log;
-            if (bpf_program__set_attach_target(prog, 0, target->second.c_str()) != 0)
-                return std::unexpected(
-                    Error{ErrorCode::Unsupported,
-                          fmt::format("{}: program '{}' cannot be made for '{}'", printable(file_),
-                                      printable(name), printable(target->second)),
-                          log.last_warning(), errno});
-        }
+        const bool load = std::ranges::count(wanted, spec->name) > 0;
+        bpf_program__set_autoload(prog, load);
+        if (load) SKEP_TRY(choose_prog(file_, prog, *spec, options));
     }
-    bpf_map* each = nullptr;
-    bpf_object__for_each_map(each, libbpf_.get()) {
-        // Registered by a link (Linux 6.4), a struct_ops map goes with its process; else it stays.
-        if (bpf_map__type(each) == BPF_MAP_TYPE_STRUCT_OPS && has_struct_ops_links())
-            bpf_map__set_map_flags(each, bpf_map__map_flags(each) | kLink);
-    }
-    for (const auto& [name, entries] : options.max_entries) {
-        bpf_map* map = bpf_object__find_map_by_name(libbpf_.get(), name.c_str());
-        if (!map || bpf_map__set_max_entries(map, entries) != 0)
-            return fail(ErrorCode::Usage, "{}: there is no map '{}'; there are: {}",
-                        printable(file_), printable(name), names_of(spec_->maps));
-    }
-    for (const auto& [name, shared] : options.reuse) {
-        bpf_map* map = bpf_object__find_map_by_name(libbpf_.get(), name.c_str());
-        if (!map)
-            return fail(ErrorCode::Usage, "{}: there is no map '{}'; there are: {}",
-                        printable(file_), printable(name), names_of(spec_->maps));
-        if (bpf_map__reuse_fd(map, shared->fd()) != 0)
-            return std::unexpected(
-                sys_error(fmt::format("{}: map '{}' cannot be shared", printable(file_), name)));
-    }
-    return {};
+    return choose_maps(file_, libbpf_.get(), *spec_, options);
 }
 
 Result<void> Object::set_initial_value(const std::string& name, ByteView value) {

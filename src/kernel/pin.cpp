@@ -9,7 +9,6 @@
 #include <filesystem>
 
 #include "base/text.hpp"
-#include "kernel/bpf.hpp"
 
 namespace skep::kernel {
 
@@ -30,6 +29,26 @@ Result<void> check(const std::string& path) {
         "mount one: mount -t bpf bpf /sys/fs/bpf (as root), and pin below /sys/fs/bpf", 0});
 }
 }  // namespace
+
+std::optional<ObjectKind> kind_of(int fd) {
+    // Information about any object fits any of the structs, so the kernel's name of it decides.
+    char name[64] = {};
+    const ssize_t length =
+        readlink(fmt::format("/proc/self/fd/{}", fd).c_str(), name, sizeof(name) - 1);
+    const std::string_view text(name, length > 0 ? static_cast<size_t>(length) : 0);
+    if (text.ends_with("bpf-map")) return ObjectKind::Map;
+    if (text.ends_with("bpf-prog")) return ObjectKind::Prog;
+    if (text.ends_with("bpf_link") || text.ends_with("bpf-link")) return ObjectKind::Link;
+    return std::nullopt;
+}
+
+Result<UniqueFd> open_pinned_as(ObjectKind kind, const std::string& path) {
+    UniqueFd fd = SKEP_TRY(kernel::open_pinned(path));
+    const auto here = kind_of(fd.get());
+    if (here == kind) return fd;
+    return fail(ErrorCode::Usage, "'{}' is a pinned {}, not a {}", printable(path),
+                here ? to_string(*here) : "object", to_string(kind));
+}
 
 Result<void> pin_at(int fd, const std::string& path) {
     SKEP_TRY(check(path));

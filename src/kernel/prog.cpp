@@ -28,12 +28,7 @@ Result<Prog> Prog::from_fd(UniqueFd fd) {
 }
 
 Result<Prog> Prog::open_pinned(const std::string& path) {
-    auto prog = from_fd(SKEP_TRY(kernel::open_pinned(path)));
-    if (!prog)
-        return std::unexpected(
-            Error{ErrorCode::Usage, fmt::format("'{}' is not a pinned program", printable(path)),
-                  "maps and links are pinned in the same file system", prog.error().sys_errno});
-    return prog;
+    return from_fd(SKEP_TRY(open_pinned_as(ObjectKind::Prog, path)));
 }
 
 Result<Prog> Prog::open_id(uint32_t id) {
