@@ -7,7 +7,7 @@ set(SKEP_SANITIZE "" CACHE STRING "Comma-separated -fsanitize= list (address,und
 set(SKEP_DEBUG_INFO "" CACHE STRING "Level of -g: 1 (functions and lines) builds fastest")
 
 add_library(skep_flags INTERFACE)
-target_include_directories(skep_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_include_directories(skep_flags INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
 target_compile_options(skep_flags INTERFACE
   -Wall -Wextra -Wpedantic -Werror -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
   -Wimplicit-fallthrough -Wundef

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include <cstdint>
-#include <optional>
-#include <string_view>
+#include "skep/types.hpp"
 
 // The closed sets that every layer shares: program, map and attach types, with the kernel's numbers
-// and bpftool's names. Each set is one table (.def); everything else reads it.
+// and bpftool's names. Each set is one table (.def); everything else reads it. to_string() and its
+// inverses are public: include/skep/types.hpp.
 
 namespace skep {
 
@@ -30,15 +29,5 @@ enum class AttachType : uint32_t {
 #undef ATTACH_TYPE
     None = UINT32_MAX,  ///< the program type has no attach type, or takes it at attach time
 };
-
-/// bpftool's name ("sched_cls", "lru_hash", "cgroup_inet4_connect"); "unspec" for Unspec and None,
-/// "unknown" for a value outside the table.
-std::string_view to_string(ProgType type);
-std::string_view to_string(MapType type);
-std::string_view to_string(AttachType type);
-
-/// The inverse of to_string, or nothing.
-std::optional<ProgType> prog_type_from(std::string_view name);
-std::optional<MapType> map_type_from(std::string_view name);
 
 }  // namespace skep
