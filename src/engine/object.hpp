@@ -37,6 +37,9 @@ class Object {
         /// Only these programs need be loadable (and what they can tail-call); empty: all that are
         /// not marked `?section`.
         std::vector<std::string> progs = {};
+        /// Maps that exist already and stand in for the object's own, by index in its spec. Their
+        /// definitions must be the same.
+        std::vector<std::pair<size_t, std::shared_ptr<maps::Map>>> maps = {};
         /// Keep the run-time checks of programs that the verifier accepts, too.
         bool checked = false;
         /// Execution::observer is to be told of each instruction.

@@ -54,10 +54,17 @@ Result<maps::MapDef> ObjectLoader::define(const MapSpec& spec) const {
     return def;
 }
 
+std::shared_ptr<maps::Map> ObjectLoader::given_map(size_t index) const {
+    for (const auto& [given, map] : options_.maps)
+        if (given == index) return map;
+    return nullptr;
+}
+
 Result<void> ObjectLoader::create_maps() {
     for (const MapSpec& spec : object_.spec_.maps) {
-        object_.maps_.emplace_back();
-        object_.map_pointers_.push_back(nullptr);
+        object_.maps_.push_back(given_map(object_.maps_.size()));
+        object_.map_pointers_.push_back(object_.maps_.back().get());
+        if (object_.maps_.back()) continue;
         // What cannot exist here is refused where a program uses it.
         if (!spec.autocreate || !platform::embedded_has_map(spec.type)) continue;
         auto def = define(spec);

@@ -19,6 +19,7 @@ class ObjectLoader {
     Result<void> fill_slots();
 
   private:
+    std::shared_ptr<maps::Map> given_map(size_t index) const;  ///< null: to be made
     Result<maps::MapDef> define(const object::MapSpec& spec) const;
     Result<void> fill_values(const object::MapSpec& spec, maps::Map& map) const;
     bool wanted(const object::ProgSpec& spec) const;

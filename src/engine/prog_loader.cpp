@@ -75,7 +75,9 @@ bool tail_calls_in_function(const Prog& prog) {
 
 Result<void> ProgLoader::verify(Prog& prog) const {
     std::string& why_not = prog.why_not_verified_;
-    if (platform::embedded_hook(prog.spec_.type) == platform::HookKind::None) {
+    // Programs of type syscall are run by whoever embeds the engine (runtime/hook.cpp).
+    if (platform::embedded_hook(prog.spec_.type) == platform::HookKind::None &&
+        prog.spec_.type != ProgType::Syscall) {
         why_not = fmt::format("the engine has no events for programs of type {}",
                               to_string(prog.spec_.type));
         return {};

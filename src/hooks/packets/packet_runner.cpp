@@ -72,7 +72,7 @@ engine::SocketInfo socket_of(ByteView ip, bool ipv4, bool ingress) {
 }  // namespace
 
 struct PacketRunner::State {
-    const engine::Prog& prog;
+    const engine::Prog* prog;
     engine::Execution& execution;
     RunnerOptions options;
     platform::ProgKind kind;
@@ -178,7 +178,7 @@ Result<PacketRunner> PacketRunner::create(const engine::Prog& prog, engine::Exec
         return unsupported("prog '{}' of type {} does not run on packets", prog.name(),
                            to_string(kind.type));
     }
-    auto state = std::unique_ptr<State>(new State{.prog = prog,
+    auto state = std::unique_ptr<State>(new State{.prog = &prog,
                                                   .execution = execution,
                                                   .options = options,
                                                   .kind = kind,
@@ -204,7 +204,7 @@ const PacketResult& PacketRunner::run(const packet::Packet& packet) {
     state.buffer.attach(state.event);
 
     const uint64_t begin = now_ns();
-    result.outcome = state.prog.run(state.execution, state.event);
+    result.outcome = state.prog->run(state.execution, state.event);
     const uint64_t took = now_ns() - begin;
     result.ns = took > state.clock_ns ? took - state.clock_ns : 0;
 
@@ -243,7 +243,12 @@ const PacketBuffer& PacketRunner::buffer() const {
 }
 
 const engine::Prog& PacketRunner::prog() const {
-    return state_->prog;
+    return *state_->prog;
+}
+
+void PacketRunner::set_prog(const engine::Prog& prog) {
+    SKEP_CHECK(prog.kind().type == state_->kind.type);
+    state_->prog = &prog;
 }
 
 bool PacketRunner::at_ingress() const {

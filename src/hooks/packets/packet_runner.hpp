@@ -88,6 +88,8 @@ class PacketRunner {
     const engine::PacketBuffer& buffer() const;
 
     const engine::Prog& prog() const;
+    /// From the next packet on, this program, which has the type of the one before.
+    void set_prog(const engine::Prog& prog);
     /// Whether programs of this kind see packets that come in, rather than those that go out.
     bool at_ingress() const;
 

@@ -35,10 +35,37 @@ uint64_t registers_of(const TaskEvent& event) {
 
 Result<std::unique_ptr<TaskRunner>> TaskRunner::create(const engine::Object& object,
                                                        const engine::Env& env, Options options) {
-    std::unique_ptr<TaskRunner> runner(new TaskRunner(object, env));
-    SKEP_TRY(runner->attach(options));
+    for (const std::string& name : options.progs)
+        if (!object.find_prog(name))
+            return fail(ErrorCode::Usage, "there is no program '{}' in '{}'", name,
+                        object.spec().name);
+    std::unique_ptr<TaskRunner> runner(new TaskRunner());
+    for (const auto& prog : object.progs())
+        if (options.progs.empty() || std::ranges::count(options.progs, prog->name()) != 0)
+            SKEP_TRY(runner->attach(*prog));
+    if (runner->attached_.empty())
+        return fail(ErrorCode::Usage, "no program of '{}' says what to run it on",
+                    object.spec().name);
+    return create(std::move(runner), env, std::move(options));
+}
+
+Result<std::unique_ptr<TaskRunner>> TaskRunner::create(
+    const std::vector<const engine::Prog*>& progs, const engine::Env& env, Options options) {
+    std::unique_ptr<TaskRunner> runner(new TaskRunner());
+    for (const engine::Prog* prog : progs) {
+        SKEP_TRY(runner->attach(*prog));
+        if (runner->attached_.empty() || runner->attached_.back().prog != prog)
+            return fail(ErrorCode::Usage, "program '{}' does not say what to run it on",
+                        prog->name());
+    }
+    return create(std::move(runner), env, std::move(options));
+}
+
+Result<std::unique_ptr<TaskRunner>> TaskRunner::create(std::unique_ptr<TaskRunner> runner,
+                                                       const engine::Env& env, Options options) {
     runner->index();
-    runner->execution_ = SKEP_TRY(engine::Execution::create(env));
+    if (!options.execution) runner->own_execution_ = SKEP_TRY(engine::Execution::create(env));
+    runner->execution_ = options.execution ? options.execution : runner->own_execution_.get();
     runner->tree_ =
         std::make_unique<ProcessTree>(ProcessTreeOptions{.argv = std::move(options.argv),
                                                          .wanted = runner->wanted_,
@@ -46,32 +73,32 @@ Result<std::unique_ptr<TaskRunner>> TaskRunner::create(const engine::Object& obj
     return runner;
 }
 
-Result<void> TaskRunner::attach(const Options& options) {
-    for (const std::string& name : options.progs)
-        if (!object_.find_prog(name))
-            return fail(ErrorCode::Usage, "there is no program '{}' in '{}'", name,
-                        object_.spec().name);
-    for (const auto& prog : object_.progs()) {
-        if (!options.progs.empty() && std::ranges::count(options.progs, prog->name()) == 0)
-            continue;
-        const auto point = SKEP_TRY(attach_point(prog->spec()));
-        if (!point) continue;
-        attached_.push_back({prog.get(), *point});
-        statistics_.progs.push_back({.name = prog->name()});
-        add_to(wanted_, *point);
-    }
-    if (attached_.empty())
-        return fail(ErrorCode::Usage, "no program of '{}' says what to run it on",
-                    object_.spec().name);
-    // Maps of all programs, for those that are attached may call others, and find maps in maps.
-    for (const auto& map : object_.maps())
-        if (map && (map->as<maps::Ringbuf>() || map->as<maps::PerfEventArray>()))
-            outputs_.push_back(map.get());
-    for (const auto& prog : object_.progs())
-        for (maps::Map* map : prog->maps())
-            if (map && map->def().type == MapType::TaskStorage) storages_.insert(map);
-    if (!storages_.empty()) wanted_.task_exit = wanted_.exec = true;
+Result<void> TaskRunner::attach(const engine::Prog& prog) {
+    const auto point = SKEP_TRY(attach_point(prog.spec()));
+    if (!point) return {};
+    attached_.push_back({&prog, *point});
+    statistics_.progs.push_back({.name = prog.name()});
+    add_to(wanted_, *point);
+    note_maps(prog);
     return {};
+}
+
+/// Of all programs of its object, for it may call others, and find maps in maps.
+void TaskRunner::note_maps(const engine::Prog& prog) {
+    if (std::ranges::count(timers_, &prog.timers()) == 0) timers_.push_back(&prog.timers());
+    for (maps::Map* map : prog.maps()) {
+        if (!map) continue;
+        const bool output = map->as<maps::Ringbuf>() || map->as<maps::PerfEventArray>();
+        if (output && std::ranges::count(outputs_, map) == 0) outputs_.push_back(map);
+        if (map->def().type == MapType::TaskStorage) storages_.insert(map);
+    }
+    if (!storages_.empty()) wanted_.task_exit = wanted_.exec = true;
+}
+
+void TaskRunner::set_prog(size_t index, const engine::Prog* prog) {
+    attached_[index].prog = prog;
+    attached_[index].stopped = !prog;
+    if (prog) note_maps(*prog);
 }
 
 void TaskRunner::index() {
@@ -120,6 +147,7 @@ Result<Outcome> TaskRunner::run(const TaskSinks& sinks) {
 }
 
 void TaskRunner::handle(const TaskEvent& event, engine::Task& task) {
+    if (sinks_->before) sinks_->before();
     const Indices& progs = on(event);
     engine::Event context;
     context.task = &task;
@@ -137,14 +165,17 @@ void TaskRunner::handle(const TaskEvent& event, engine::Task& task) {
 
 /// Nanoseconds until there is a timer to run; nothing where none has been started.
 std::optional<uint64_t> TaskRunner::run_timers() {
-    if (!object_.timers().armed()) return std::nullopt;
-    self_.begin(getpid(), {});
-    engine::Event context;
-    context.task = &self_;
-    if (auto fault = object_.timers().run_due(*execution_, context))
-        report(std::move(*fault), nullptr);
-    drain();
-    return object_.timers().next_due();
+    std::optional<uint64_t> next;
+    for (engine::Timers* timers : timers_) {
+        if (!timers->armed()) continue;
+        self_.begin(getpid(), {});
+        engine::Event context;
+        context.task = &self_;
+        if (auto fault = timers->run_due(*execution_, context)) report(std::move(*fault), nullptr);
+        drain();
+        if (const auto due = timers->next_due()) next = next ? std::min(*next, *due) : *due;
+    }
+    return next;
 }
 
 // Programs name a task by its thread id (engine/helpers/maps.cpp), which others get after it. A
@@ -183,6 +214,7 @@ void TaskRunner::report(engine::Fault fault, ProgStatistics* statistics) {
 }
 
 void TaskRunner::drain() {
+    if (sinks_->keep_records) return;
     const auto hand_over = [&](const maps::Map& map, std::span<const uint8_t> bytes, uint32_t cpu) {
         statistics_.records++;
         if (sinks_->record) sinks_->record({map, bytes, cpu});

@@ -50,6 +50,9 @@ struct TaskSinks {
     std::function<void(const Record& record)> record = {};  ///< empty: records are dropped
     /// At once, when a program is stopped. Empty: TaskStatistics has it, too.
     std::function<void(const engine::Fault& fault)> fault = {};
+    /// Before each event, on run()'s thread: the time to replace programs.
+    std::function<void()> before = {};
+    bool keep_records = false;  ///< leave records where they are, for whoever else consumes them
 };
 
 struct ProgStatistics {
@@ -78,13 +81,22 @@ class TaskRunner {
         std::vector<std::string> argv = {};  ///< found in PATH as execvp(3) does
         /// Only these programs; empty: all that are loaded.
         std::vector<std::string> progs = {};
-        Mechanism mechanism = Mechanism::Auto;  ///< for tests and measurements
+        Mechanism mechanism = Mechanism::Auto;   ///< for tests and measurements
+        engine::Execution* execution = nullptr;  ///< to run in; null: one of its own
     };
 
     /// `object` and `env` must outlive the runner. Unsupported where a program is attached to what
     /// no process tree has (attach.hpp), Usage where none is attached to anything.
     static Result<std::unique_ptr<TaskRunner>> create(const engine::Object& object,
                                                       const engine::Env& env, Options options);
+
+    /// The same of these programs, of any objects: all of them are attached.
+    static Result<std::unique_ptr<TaskRunner>> create(const std::vector<const engine::Prog*>& progs,
+                                                      const engine::Env& env, Options options);
+
+    /// In the place of the `index`-th attached program, this one (null: none) from the next event
+    /// on; where it is attached stays. On run()'s thread.
+    void set_prog(size_t index, const engine::Prog* prog);
 
     /// Once. Outcome and errors are ProcessTree::run()'s.
     Result<Outcome> run(const TaskSinks& sinks);
@@ -103,8 +115,11 @@ class TaskRunner {
     };
     using Indices = std::vector<uint32_t>;  ///< of attached_, ascending
 
-    TaskRunner(const engine::Object& object, const engine::Env& env) : object_(object), env_(env) {}
-    Result<void> attach(const Options& options);
+    TaskRunner() = default;
+    static Result<std::unique_ptr<TaskRunner>> create(std::unique_ptr<TaskRunner> runner,
+                                                      const engine::Env& env, Options options);
+    Result<void> attach(const engine::Prog& prog);
+    void note_maps(const engine::Prog& prog);
     void index();
     const Indices& on(const TaskEvent& event) const;
     void handle(const TaskEvent& event, engine::Task& task);
@@ -116,9 +131,8 @@ class TaskRunner {
     void drain();
     void count_lost();
 
-    const engine::Object& object_;
-    const engine::Env& env_;
-    std::unique_ptr<engine::Execution> execution_;
+    std::unique_ptr<engine::Execution> own_execution_;
+    engine::Execution* execution_ = nullptr;
     std::vector<Attached> attached_;
     // Who is called for what: by number of a native call, and for calls of other tables.
     std::vector<Indices> on_enter_, on_exit_;
@@ -126,6 +140,7 @@ class TaskRunner {
     std::vector<maps::Map*> outputs_;  ///< ring buffers and perf event arrays
     std::set<maps::Map*> storages_;    ///< of tasks
     LiveTask self_;
+    std::vector<engine::Timers*> timers_;
     Contexts contexts_;
     Wanted wanted_;
     std::unique_ptr<ProcessTree> tree_;
