@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "runtime/kernel_program.hpp"
+
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "kernel/attach.hpp"
+#include "kernel/pin.hpp"
+
+namespace skep::runtime {
+
+namespace {
+
+class KernelLink final : public LinkBackend {
+  public:
+    KernelLink(kernel::LinkPtr link, std::string where, ProgType type)
+        : link_(std::move(link)), where_(std::move(where)), type_(type) {}
+
+    Result<void> update(const std::shared_ptr<ProgramBackend>& prog) override {
+        const auto* ours = dynamic_cast<const KernelProgram*>(prog.get());
+        if (!ours || prog->spec().type != type_)
+            return fail(ErrorCode::Usage, "{}: program '{}' is not of type {} in the kernel",
+                        where_, printable(prog->spec().name), to_string(type_));
+        if (!link_) return std::unexpected(sys_error(where_ + ": detached", ENOLINK));
+        return link_->update(ours->prog());
+    }
+    Result<void> detach() override {
+        if (!link_) return {};
+        const Result<void> done = link_->detach();
+        link_.reset();
+        return done;
+    }
+    Result<void> pin(const std::string& path) override {
+        if (!link_) return std::unexpected(sys_error(where_ + ": detached", ENOLINK));
+        SKEP_TRY(link_->pin(path));
+        pinned_as_ = path;
+        return {};
+    }
+    Result<void> unpin() override {
+        if (pinned_as_.empty()) return std::unexpected(sys_error(where_ + ": unpin", ENOENT));
+        SKEP_TRY(kernel::unpin(pinned_as_));
+        pinned_as_.clear();
+        return {};
+    }
+    std::string describe() const override { return where_; }
+    uint32_t id() const override {
+        const auto state = link_ ? link_->state() : Result<kernel::LinkState>();
+        return state ? state->id : 0;
+    }
+
+  private:
+    kernel::LinkPtr link_;  ///< null: detached
+    std::string where_;
+    ProgType type_;
+    std::string pinned_as_;
+};
+
+kernel::XdpMode mode_of(XdpMode mode) {
+    switch (mode) {
+        case XdpMode::Any: return kernel::XdpMode::Auto;
+        case XdpMode::Native: return kernel::XdpMode::Native;
+        case XdpMode::Generic: return kernel::XdpMode::Generic;
+    }
+    return kernel::XdpMode::Auto;
+}
+
+/// "xdp on eth0", "cgroup/connect4 on /sys/fs/cgroup/x", "tp/sched/sched_switch"
+std::string describe(const object::ProgSpec& spec, const AttachOptions& options) {
+    std::string where = printable(spec.section);
+    if (!options.target.empty()) where += " at " + printable(options.target);
+    if (!options.interface.empty()) where += " on " + printable(options.interface);
+    if (!options.cgroup.empty()) where += " on " + printable(options.cgroup);
+    return where;
+}
+
+/// "PATH:SYMBOL" of a uprobe's target.
+kernel::AttachTo attach_to(const object::ProgSpec& spec, const AttachOptions& options) {
+    kernel::AttachTo to{.cookie = options.cookie,
+                        .interface = options.interface,
+                        .xdp = mode_of(options.xdp_mode),
+                        .cgroup = options.cgroup,
+                        .pid = options.pid};
+    const bool user_probe = spec.section.find("uprobe") != std::string::npos ||
+                            spec.section.find("uretprobe") != std::string::npos;
+    const size_t colon = options.target.rfind(':');
+    if (user_probe && colon != std::string::npos) {
+        to.binary = options.target.substr(0, colon);
+        to.symbol = options.target.substr(colon + 1);
+    } else {
+        to.target = options.target;
+    }
+    return to;
+}
+
+}  // namespace
+
+Result<TestResult> KernelProgram::test_run(const TestRun& run) {
+    kernel::TestRunResult result = SKEP_TRY(
+        prog_.test_run({.data = run.data, .ctx = run.ctx, .repeat = std::max(run.repeat, 1u)}));
+    return TestResult{.retval = result.retval,
+                      .data = std::move(result.data),
+                      .ctx = std::move(result.ctx),
+                      .ns = result.duration};
+}
+
+Result<ProgramStats> KernelProgram::stats() {
+    const kernel::ProgStats stats = SKEP_TRY(prog_.stats());
+    return ProgramStats{
+        .runs = stats.run_count, .ns = stats.run_time_ns, .misses = stats.recursion_misses};
+}
+
+Result<uint64_t> KernelProgram::call(std::span<uint8_t> ctx) {
+    const kernel::TestRunResult result = SKEP_TRY(prog_.test_run({.ctx = ctx}));
+    std::ranges::copy(ByteView(result.ctx).first(std::min(result.ctx.size(), ctx.size())),
+                      ctx.begin());
+    return uint64_t{result.retval};
+}
+
+Result<std::unique_ptr<LinkBackend>> KernelProgram::attach(const AttachOptions& options) {
+    auto link = SKEP_TRY(kernel::attach(prog_, attach_to(*spec_, options)));
+    return std::make_unique<KernelLink>(std::move(link), describe(*spec_, options), spec_->type);
+}
+
+}  // namespace skep::runtime
