@@ -61,7 +61,7 @@ std::string synopsis(const Command& command, const Arguments& args);
 /// The options that every command has: shown by help, manual and completions, read by main.
 const std::vector<Arguments::Option>& common_options();
 
-extern const Command kAsm, kCheck, kCompletions, kDetach, kDis, kDoctor, kInspect, kManual, kMap,
-    kPin, kPs, kRun, kTest, kUnpin;
+extern const Command kAsm, kBench, kCheck, kCompletions, kDetach, kDis, kDoctor, kInspect, kManual,
+    kMap, kPin, kPs, kRun, kTest, kUnpin;
 
 }  // namespace skep::cli

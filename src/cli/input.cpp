@@ -61,8 +61,12 @@ Result<Bytes> read_input(const std::string& path) {
     return bytes;
 }
 
+Result<Bytes> object_bytes(const std::string& path) {
+    return is_source(path) ? compile(path) : read_input(path);
+}
+
 Result<object::ObjectSpec> load_object(const std::string& path) {
-    return parse_object(SKEP_TRY(is_source(path) ? compile(path) : read_input(path)), path);
+    return parse_object(SKEP_TRY(object_bytes(path)), path);
 }
 
 Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path) {

@@ -20,7 +20,9 @@ std::string input_name(const std::string& path);
 
 bool is_elf(ByteView bytes);
 
-/// A compiled object, or BPF C (NAME.bpf.c), which clang compiles first.
+/// The bytes of a compiled object, or of what clang makes of BPF C (NAME.bpf.c).
+Result<Bytes> object_bytes(const std::string& path);
+/// The object itself.
 Result<object::ObjectSpec> load_object(const std::string& path);
 /// The same of what has been read from `path` already.
 Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path);

@@ -19,6 +19,7 @@ constexpr std::array kCommands = {
     &kRun,          // on packets and system calls
     &kCheck,        // may it run, and if not, why
     &kTest,         // unit tests of programs
+    &kBench,        // what it costs
     &kInspect,      // what is in an object
     &kDoctor,       // what this machine can do
     &kPs,           // what is loaded

@@ -6,6 +6,7 @@
 
 #include "base/json.hpp"
 #include "engine/object.hpp"
+#include "skep/runtime.hpp"
 
 // What maps hold at the end of a run, shown through the object's BTF. Elements come in the order of
 // their keys. A queue or stack is emptied by looking at it.
@@ -20,5 +21,10 @@ std::string map_text(const engine::Object& object, size_t index);
 /// [{"key":...,"value":...}, ...]: all elements. Values of per-CPU maps are arrays, one a CPU; what
 /// BTF does not describe is hex. A map without elements of its own (a ring buffer) is [].
 void map_json(const engine::Object& object, size_t index, JsonWriter& json);
+
+/// The same of a map of the runtime, by the name that its spec has.
+std::string map_text(const object::MapSpec& spec, const btf::Btf* btf, const Object& object);
+void map_json(const object::MapSpec& spec, const btf::Btf* btf, const Object& object,
+              JsonWriter& json);
 
 }  // namespace skep::cli

@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "cli/input.hpp"
+#include "cli/run_place.hpp"
 #include "platform/embedded.hpp"
 
 namespace skep::cli {
@@ -42,7 +43,9 @@ Result<std::vector<size_t>> maps_to_show(const object::ObjectSpec& spec,
 /// What to give where no events are given, by what the object's programs wait for.
 Error no_events(const object::ObjectSpec& spec) {
     Error error = {ErrorCode::Usage, "there are no events to run on",
-                   "--pcap FILE or --interface NAME for packets, -- COMMAND for system calls", 0};
+                   "--pcap FILE or --interface NAME for packets, -- COMMAND for system calls, "
+                   "--in kernel for the kernel's own",
+                   0};
     for (const object::ProgSpec& prog : spec.progs) switch (platform::embedded_hook(prog.type)) {
             case HookKind::Packet:
                 error.hint = fmt::format(
@@ -59,7 +62,8 @@ Error no_events(const object::ObjectSpec& spec) {
     return error;
 }
 
-Result<void> check(const RunOptions& options, const Context& context) {
+Result<void> check(const RunOptions& options, const Context& context, Place place) {
+    if (place == Place::Kernel) return {};
     const int sources = int(options.pcap.has_value()) + int(options.interface.has_value()) +
                         int(!context.child.empty());
     if (sources > 1)
@@ -72,8 +76,10 @@ Result<void> check(const RunOptions& options, const Context& context) {
 }
 
 Result<int> run(const RunOptions& options, Context& context) {
-    SKEP_TRY(check(options, context));
-    const object::ObjectSpec spec = SKEP_TRY(load_object(options.file));
+    const Bytes elf = SKEP_TRY(object_bytes(options.file));
+    const object::ObjectSpec spec = SKEP_TRY(parse_object(elf, options.file));
+    const Place place = SKEP_TRY(choose_place(options, context.child, spec));
+    SKEP_TRY(check(options, context, place));
     for (const std::string& name : options.progs) SKEP_TRY(find_prog(spec, name));
     const std::vector<size_t> maps = SKEP_TRY(maps_to_show(spec, options.show_maps));
     UniqueFd file;
@@ -82,7 +88,8 @@ Result<int> run(const RunOptions& options, Context& context) {
         if (!file) return std::unexpected(sys_error(*options.output));
     }
     RunOutput output(context.terminal, options.json, file.get());
-    Run run{options, context, spec, output, maps};
+    Run run{options, context, elf, spec, output, maps};
+    if (place == Place::Kernel) return run_in_kernel(run);
     if (!context.child.empty()) return run_on_tasks(run);
     if (options.pcap || options.interface) return run_on_packets(run);
     return std::unexpected(no_events(spec));
@@ -118,7 +125,14 @@ Action declare(Arguments& args) {
                 "packets from a pcap or pcapng file; - is standard input");
     args.option("-i,--interface", "NAME", options->interface,
                 "packets of an interface, as they come (needs CAP_NET_RAW)");
-    args.option("--count", "N", options->count, "stop after N packets");
+    args.option("--in", "PLACE", options->in,
+                "where programs run; auto is here, unless they need the kernel")
+        .choices = {"auto", "embedded", "kernel", "replay"};
+    args.option("--cgroup", "PATH", options->cgroup, "kernel: attach to this control group");
+    args.option("--xdp-mode", "MODE", options->xdp_mode, "kernel: native or generic XDP")
+        .choices = {"native", "generic"};
+    args.option("--duration", "SECONDS", options->duration, "kernel: stop after this time");
+    args.option("--count", "N", options->count, "stop after N packets (kernel: runs)");
     args.option("--write", "OUT", options->write, "write what passes, as the program has left it");
     args.option("--show-map", "NAME", options->show_maps, "show this map at the end");
     args.option("-o,--output", "OUT", options->output,
@@ -137,17 +151,21 @@ const Command kRun = {
     .name = "run",
     .summary = "run a program on packets, or on a command's system calls",
     .description =
-        "Runs programs inside this process, as an ordinary user; the kernel is not\n"
-        "involved. What the verifier accepts runs without run-time checks, what it refuses\n"
-        "runs with them. XDP, tc, socket and cgroup_skb programs run on the packets of a\n"
-        "capture or an interface; programs on system calls and on the life of processes\n"
-        "run on COMMAND and all its children. COMMAND keeps its standard streams, and its\n"
-        "exit code becomes that of skep.",
+        "Runs programs inside this process, as an ordinary user: what the verifier accepts\n"
+        "without run-time checks, what it refuses with them. Or, with --in kernel, in the\n"
+        "kernel, on its own hooks. XDP, tc, socket and cgroup_skb programs run on the\n"
+        "packets of a capture or an interface; programs on system calls and on the life of\n"
+        "processes run on COMMAND and all its children. COMMAND keeps its standard streams,\n"
+        "and its exit code becomes that of skep. In the kernel, programs attach where their\n"
+        "sections say, to all that happens on the machine, until COMMAND ends, for\n"
+        "--duration, or until Ctrl-C.",
     .examples =
         "skep run goodbye_ping.bpf.o --pcap ping.pcap --show-map packets\n"
         "skep run goodbye_ping.bpf.o --pcap in.pcap --write out.pcap --json\n"
         "skep run hello.bpf.o -- sh -c 'ls / | head -2'\n"
-        "skep run opens.bpf.c -o events.json --json -- make\n",
+        "skep run opens.bpf.c -o events.json --json -- make\n"
+        "skep run hello.bpf.o --in kernel --duration 10\n"
+        "skep run goodbye_ping.bpf.o --in kernel --interface eth0 --show-map packets\n",
     .takes_child = true,
     .declare = declare,
 };

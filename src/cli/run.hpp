@@ -25,6 +25,10 @@ struct RunOptions {
     std::optional<std::string> output;
     bool json = false;
     bool verbose = false;
+    std::string in = "auto";
+    std::optional<std::string> cgroup;
+    std::string xdp_mode;   ///< empty: the driver's where it has one
+    uint64_t duration = 0;  ///< seconds; 0: until COMMAND ends, or Ctrl-C
     bool checked = false;
 };
 
@@ -32,6 +36,7 @@ struct RunOptions {
 struct Run {
     const RunOptions& options;
     Context& context;
+    const Bytes& elf;
     const object::ObjectSpec& spec;
     RunOutput& output;
     std::vector<size_t> maps;  ///< to show: indices into spec.maps
@@ -46,5 +51,8 @@ Result<int> run_on_packets(Run& run);
 
 /// On the system calls and the life of a command's processes. Returns the command's exit code.
 Result<int> run_on_tasks(Run& run);
+
+/// On the kernel's hooks.
+Result<int> run_in_kernel(Run& run);
 
 }  // namespace skep::cli

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <functional>
+
 #include "base/hex.hpp"
 #include "base/json.hpp"
 #include "base/table.hpp"
@@ -95,19 +97,44 @@ std::string_view mode_of(const engine::Object& object) {
 
 }  // namespace
 
+/// The maps of an object, wherever they are.
+struct RunOutput::MapsShown {
+    std::string_view mode;
+    const object::ObjectSpec& spec;
+    std::function<std::string(size_t)> text;
+    std::function<void(size_t, JsonWriter&)> json;
+};
+
 void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
                         const std::vector<size_t>& maps) {
+    write_summary(summary,
+                  {mode_of(object), object.spec(), [&](size_t i) { return map_text(object, i); },
+                   [&](size_t i, JsonWriter& json) { map_json(object, i, json); }},
+                  maps);
+}
+
+void RunOutput::summary(const RunSummary& summary, const object::ObjectSpec& spec,
+                        const Object& object, const std::vector<size_t>& maps) {
+    write_summary(
+        summary,
+        {"verified", spec, [&](size_t i) { return map_text(spec.maps[i], spec.btf.get(), object); },
+         [&](size_t i, JsonWriter& json) { map_json(spec.maps[i], spec.btf.get(), object, json); }},
+        maps);
+}
+
+void RunOutput::write_summary(const RunSummary& summary, const MapsShown& shown,
+                              const std::vector<size_t>& maps) {
     if (json_) {
         JsonWriter json;
         json.begin_object().key("summary").begin_object();
         json.key("prog").value(summary.prog).key("type").value(summary.type);
-        json.key("mode").value(mode_of(object));
+        json.key("mode").value(shown.mode);
         json.key("events").value(summary.events).key("verdicts").begin_object();
         for (const auto& [name, count] : summary.verdicts) json.key(name).value(count);
         json.end_object().key("maps").begin_object();
-        for (size_t i = 0; i < object.maps().size(); i++) {
-            json.key(object.spec().maps[i].name);
-            map_json(object, i, json);
+        for (size_t i = 0; i < shown.spec.maps.size(); i++) {
+            json.key(shown.spec.maps[i].name);
+            shown.json(i, json);
         }
         json.end_object().key("faults").value(summary.faults).key("lost").value(summary.lost);
         json.key("ns_per_event").value(summary.ns_per_event);
@@ -118,7 +145,7 @@ void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
     std::string out = table.empty() ? "" : table.to_string();
     for (const size_t index : maps) {
         if (!out.empty()) out += '\n';
-        out += map_text(object, index);
+        out += shown.text(index);
     }
     if (!out.empty()) put(out);
 }

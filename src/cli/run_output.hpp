@@ -9,6 +9,7 @@
 #include "cli/terminal.hpp"
 #include "engine/object.hpp"
 #include "hooks/packets/packet_run.hpp"
+#include "skep/runtime.hpp"
 
 // What `skep run` writes, as text for people or as JSON, one object a line.
 
@@ -39,12 +40,18 @@ class RunOutput {
     /// `maps`: the indices of those to show as text; JSON has all.
     void summary(const RunSummary& summary, const engine::Object& object,
                  const std::vector<size_t>& maps);
+    /// The same of an object of the runtime; `spec` has the types of its maps.
+    void summary(const RunSummary& summary, const object::ObjectSpec& spec, const Object& object,
+                 const std::vector<size_t>& maps);
 
     /// False once something could not be written: the reader has gone, the disk is full.
     bool ok() const { return result_.has_value(); }
     const Result<void>& result() const { return result_; }
 
   private:
+    struct MapsShown;
+    void write_summary(const RunSummary& summary, const MapsShown& shown,
+                       const std::vector<size_t>& maps);
     void put(std::string_view text);
     const std::optional<uint32_t>& event_type(const object::ObjectSpec& spec, std::string_view map,
                                               size_t size);

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+// `skep run --in kernel`: the same object, in the running kernel and on its hooks, through the
+// runtime's interface.
+#include <fmt/format.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <set>
+
+#include "base/text.hpp"
+#include "cli/run.hpp"
+#include "hooks/packets/packet_run.hpp"
+#include "skep/skep.hpp"
+
+namespace skep::cli {
+
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::steady_clock;
+
+/// Programs that only others call: they have nothing to be attached to.
+std::set<std::string> tail_called(const object::ObjectSpec& spec) {
+    std::set<std::string> names;
+    for (const object::MapSpec& map : spec.maps)
+        if (map.type == MapType::ProgArray)
+            for (const object::InitialSlot& slot : map.initial_slots)
+                names.insert(spec.progs[slot.index].name);
+    return names;
+}
+
+std::vector<std::string> chosen(const Run& run) {
+    if (!run.options.progs.empty()) return run.options.progs;
+    std::vector<std::string> names;
+    for (const object::ProgSpec& prog : run.spec.progs)
+        if (prog.autoload) names.push_back(prog.name);
+    return names;
+}
+
+/// COMMAND, while the programs watch. It has our streams; so that Ctrl-C reaches it as it reaches
+/// us, it stays in our process group.
+class Child {
+  public:
+    explicit Child(const std::vector<std::string>& words) {
+        if (words.empty()) return;
+        std::vector<char*> argv;
+        for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+        argv.push_back(nullptr);
+        error_ = posix_spawnp(&pid_, argv[0], nullptr, nullptr, argv.data(), environ);
+        if (error_) pid_ = 0;
+    }
+    ~Child() {
+        if (pid_ > 0 && !ended_) {
+            kill(pid_, SIGTERM);
+            waitpid(pid_, &status_, 0);
+        }
+    }
+    Child(const Child&) = delete;
+    Child& operator=(const Child&) = delete;
+
+    int error() const { return error_; }
+    bool ended() {
+        if (pid_ > 0 && !ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
+        return ended_;
+    }
+    /// As a shell would exit.
+    int exit_code() const {
+        if (error_) return error_ == ENOENT ? 127 : 126;
+        return WIFSIGNALED(status_) ? 128 + WTERMSIG(status_) : WEXITSTATUS(status_);
+    }
+
+  private:
+    pid_t pid_ = 0;
+    int error_ = 0;
+    int status_ = 0;
+    bool ended_ = false;
+};
+
+class KernelRun {
+  public:
+    KernelRun(Run& run, const Runtime& runtime, Object object)
+        : run_(run), runtime_(runtime), object_(std::move(object)) {}
+
+    Result<int> go() {
+        Events events = SKEP_TRY(object_.events([this](const Record& record) {
+            run_.output.record(run_.spec, record.map, record.bytes);
+        }));
+        SKEP_TRY(runtime_.enable_stats(true));
+        SKEP_TRY(attach());
+        const hooks::StopOnInterrupt interrupt;
+        Child child(run_.context.child);
+        SKEP_TRY(watch(events, child, *interrupt.flag()));
+        links_.clear();  // nothing more comes; what is there still is shown
+        while (SKEP_TRY(events.poll(0ms)) != 0) {
+        }
+        SKEP_TRY(finish(events.lost()));
+        if (run_.context.child.empty()) return kDone;
+        if (child.error())
+            run_.context.terminal.report(sys_error(run_.context.child.front(), child.error()));
+        return child.exit_code();
+    }
+
+  private:
+    Result<void> attach() {
+        const std::set<std::string> called = tail_called(run_.spec);
+        const RunOptions& options = run_.options;
+        AttachOptions where{.interface = options.interface.value_or(""),
+                            .cgroup = options.cgroup.value_or("")};
+        if (options.xdp_mode == "native") where.xdp_mode = XdpMode::Native;
+        if (options.xdp_mode == "generic") where.xdp_mode = XdpMode::Generic;
+        for (Program& prog : object_.programs()) {
+            if (called.contains(prog.name())) continue;
+            auto link = prog.attach(where);
+            if (!link) {
+                Error error = std::move(link).error();
+                if (error.code == ErrorCode::Unsupported && error.hint.empty())
+                    error.hint = "skep doctor says what this kernel and this user can do";
+                return std::unexpected(std::move(error));
+            }
+            if (options.verbose) run_.context.terminal.note("attached: " + link->describe());
+            links_.push_back(std::move(*link));
+            attached_.push_back(prog);
+        }
+        if (links_.empty())
+            return fail(ErrorCode::Usage, "object '{}' has no program to attach",
+                        printable(run_.spec.name));
+        return {};
+    }
+
+    Result<void> watch(Events& events, Child& child, const std::atomic<bool>& interrupted) {
+        const auto end = steady_clock::now() + std::chrono::seconds(run_.options.duration);
+        while (!interrupted && run_.output.ok() && !child.ended()) {
+            if (child.error()) break;
+            if (run_.options.duration && steady_clock::now() >= end) break;
+            if (run_.options.count && SKEP_TRY(runs()).runs >= run_.options.count) break;
+            SKEP_TRY(events.poll(20ms));
+        }
+        return {};
+    }
+
+    Result<ProgramStats> runs() {
+        ProgramStats sum;
+        for (Program& prog : attached_) {
+            const ProgramStats one = SKEP_TRY(prog.stats());
+            sum.runs += one.runs;
+            sum.ns += one.ns;
+            sum.misses += one.misses;
+        }
+        return sum;
+    }
+
+    Result<void> finish(uint64_t lost) {
+        const ProgramStats stats = SKEP_TRY(runs());
+        RunSummary summary{.prog = {}, .type = {}, .events = stats.runs, .lost = lost};
+        for (const Program& prog : attached_) {
+            if (!summary.prog.empty()) summary.prog += ',';
+            summary.prog += prog.name();
+            if (summary.type.empty()) summary.type = std::string(to_string(prog.type()));
+        }
+        if (stats.runs)
+            summary.ns_per_event = static_cast<double>(stats.ns) / static_cast<double>(stats.runs);
+        run_.output.summary(summary, run_.spec, object_, run_.maps);
+        Terminal& terminal = run_.context.terminal;
+        if (lost) terminal.note(fmt::format("{} records lost: the buffers were full", lost));
+        if (stats.misses)
+            terminal.note(
+                fmt::format("{} events not seen: a program was running already", stats.misses));
+        if (run_.options.verbose)
+            terminal.note(fmt::format("{} runs of {}", stats.runs, summary.prog));
+        return run_.output.result();
+    }
+
+    Run& run_;
+    const Runtime& runtime_;
+    Object object_;
+    std::vector<Link> links_;
+    std::vector<Program> attached_;
+};
+
+}  // namespace
+
+Result<int> run_in_kernel(Run& run) {
+    const auto runtime = SKEP_TRY(Runtime::open(
+        Place::Kernel, {.printk = [&run](std::string_view line) { run.output.printk(line); }}));
+    Object object = SKEP_TRY(runtime.load(run.elf, run.options.file, {.progs = chosen(run)}));
+    return KernelRun(run, runtime, std::move(object)).go();
+}
+
+}  // namespace skep::cli
