@@ -6,8 +6,8 @@
 #include "skep/result.hpp"
 
 // Error, Result and SKEP_TRY are public (include/skep/result.hpp); this adds what makes errors, and
-// SKEP_CHECK. A rejected program is not an Error (it is an answer: a Verdict); a bug is not an Error
-// either (SKEP_CHECK aborts and says where).
+// SKEP_CHECK. A rejected program is not an Error (it is an answer: a Verdict); a bug is not an
+// Error either (SKEP_CHECK aborts and says where).
 
 namespace skep {
 
