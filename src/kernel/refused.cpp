@@ -96,6 +96,14 @@ Error program_error(const std::string& file, const object::ObjectSpec& object,
     if (!words.empty()) {
         Error error = sys_error(who, error_number);
         error.message = fmt::format("{} is refused by the kernel: {}", who, words);
+        if (words.starts_with("failed to resolve CO-RE relocation")) {
+            error.code = ErrorCode::Unsupported;
+            error.message += " (this kernel's types do not have it)";
+            error.hint =
+                "the program is for other kernels, or must ask first: "
+                "bpf_core_field_exists(), bpf_core_type_exists()";
+            return error;
+        }
         error.hint = prog ? explain_refusal(object, *prog, verifier)
                           : "the kernel's last lines:\n" + last_lines(verifier, 12);
         return error;

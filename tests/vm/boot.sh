@@ -31,6 +31,7 @@ mount -t tracefs none /sys/kernel/tracing
 mount -t debugfs none /sys/kernel/debug
 mount -t bpf none /sys/fs/bpf
 mount -t cgroup2 none /sys/fs/cgroup
+mkdir -p /lib/modules
 mount --bind $kernel/modules/lib/modules /lib/modules
 ip link set lo up
 bash /mnt/command >/mnt/output 2>&1 </dev/null

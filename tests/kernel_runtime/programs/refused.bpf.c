@@ -25,11 +25,10 @@ int fexit(void* ctx) {
     return 0;
 }
 
-/* -EPERM in place of what the system call would return. */
-SEC("?fmod_ret/__x64_sys_getpgid")
-int fmod_ret(void* ctx) {
-    (void)ctx;
-    return mine() ? -1 : 0;
+/* In place of what security_socket_create(family, type, protocol, kern) would return. */
+SEC("?fmod_ret/security_socket_create")
+int fmod_ret(__u64* ctx) {
+    return mine() && ctx[1] == 3 ? -1 : 0;
 }
 
 /* Refuses raw sockets to the test: socket_create(family, type, protocol, kern). */
