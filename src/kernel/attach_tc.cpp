@@ -38,7 +38,10 @@ class ClsactLink final : public Link {
         LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = next.fd(), .flags = BPF_TC_F_REPLACE,
                     .handle = filter_.handle, .priority = filter_.priority);
         if (const int result = bpf_tc_attach(&hook, &options); result != 0)
-            return std::unexpected(sys_error("replace a clsact filter", -result));
+            return std::unexpected(sys_error(result == -ENODEV
+                                                 ? "what the clsact filter was attached to is gone"
+                                                 : "replace a clsact filter",
+                                             -result));
         prog_ = next;
         return {};
     }

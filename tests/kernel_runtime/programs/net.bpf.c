@@ -79,7 +79,7 @@ int tc_pace(struct __sk_buff* skb) {
     if (bpf_skb_pull_data(skb, 42) != 0 ||
         !is_denied((void*)(long)skb->data, (void*)(long)skb->data_end))
         return TC_ACT_UNSPEC;
-    departure = departure > now ? departure + 10000000 : now;
+    departure = departure + 10000000 > now ? departure + 10000000 : now;
     skb->tstamp = departure;
     return TC_ACT_OK;
 }
