@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/result.hpp"
+
+// Memory for machine code. No page is ever both writable and executable, and none that holds code
+// is mapped writable at all: code goes into an anonymous file by pwrite(2), and the file is mapped
+// to be read and executed only.
+//
+//     auto code = SKEP_TRY(Code::place(assembler.finish()));
+//     auto run = reinterpret_cast<int (*)(int)>(code->begin());
+//
+// Programs share chunks of the file; a chunk goes when the last code in it does. Thread-safe. An
+// Error of code Unsupported means that this process may not map executable memory.
+
+namespace skep::engine::jit {
+
+class CodeChunk;
+
+class Code {
+  public:
+    static Result<std::unique_ptr<Code>> place(std::span<const uint8_t> bytes);
+    ~Code();
+    Code(const Code&) = delete;
+    Code& operator=(const Code&) = delete;
+
+    const uint8_t* begin() const { return bytes_.data(); }
+    std::span<const uint8_t> bytes() const { return bytes_; }
+
+  private:
+    Code(std::shared_ptr<CodeChunk> chunk, std::span<const uint8_t> bytes);
+
+    std::shared_ptr<CodeChunk> chunk_;
+    std::span<const uint8_t> bytes_;
+};
+
+}  // namespace skep::engine::jit
