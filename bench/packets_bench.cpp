@@ -188,10 +188,8 @@ void run() {
                    fmt::format("{:.2f}", best[0] / best[i])});
     }
     fmt::print(
-        "{}in the program alone, by the wall clock: {:.1f} ns a packet checked, {:.1f} verified
-        ",
-        table.to_string(),
-        ns_in_program[0], ns_in_program[1]);
+        "{}in the program alone, by the wall clock: {:.1f} ns a packet checked, {:.1f} verified\n",
+        table.to_string(), ns_in_program[0], ns_in_program[1]);
 }
 
 }  // namespace
