@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "runtime/kernel_program.hpp"
 
+#include <linux/if_ether.h>
+
 #include <algorithm>
 
+#include "base/bytes.hpp"
 #include "base/text.hpp"
 #include "kernel/attach.hpp"
 #include "kernel/pin.hpp"
@@ -95,8 +98,16 @@ kernel::AttachTo attach_to(const object::ProgSpec& spec, const AttachOptions& op
 }  // namespace
 
 Result<TestResult> KernelProgram::test_run(const TestRun& run) {
+    // A test run shows socket filters what is behind the Ethernet header, a packet socket all of
+    // the frame (bpf_prog_test_run_skb(), Linux 6.18): so the frame goes behind one more header.
+    const bool hidden = spec_->type == ProgType::SocketFilter && run.data.size() >= ETH_HLEN;
+    Bytes data;
+    if (hidden) append(data, run.data.first(ETH_HLEN));
+    append(data, run.data);
     kernel::TestRunResult result = SKEP_TRY(
-        prog_.test_run({.data = run.data, .ctx = run.ctx, .repeat = std::max(run.repeat, 1u)}));
+        prog_.test_run({.data = data, .ctx = run.ctx, .repeat = std::max(run.repeat, 1u)}));
+    if (hidden && result.data.size() >= ETH_HLEN)
+        result.data.erase(result.data.begin(), result.data.begin() + ETH_HLEN);
     return TestResult{.retval = result.retval,
                       .data = std::move(result.data),
                       .ctx = std::move(result.ctx),

@@ -8,6 +8,8 @@
 //     embedded = kernel
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
 
 #include <algorithm>
 #include <cstdlib>
@@ -54,6 +56,18 @@ Result<std::vector<Bytes>> frames(const std::string& path) {
         all.push_back(std::move(frame));
     }
     return all;
+}
+
+/// Reception takes a VLAN tag out of the packet before a program on sk_buffs sees it, here too; the
+/// kernel's test run leaves it in.
+std::vector<Bytes> comparable(const std::vector<Bytes>& packets, const std::string& object) {
+    if (object == "goodbye_ping" || object == "dispatch") return packets;  // XDP sees the wire
+    std::vector<Bytes> untagged;
+    for (const Bytes& packet : packets) {
+        const auto type = load<uint16_t>(packet, offsetof(ethhdr, h_proto)).value_or(0);
+        if (type != htons(ETH_P_8021Q) && type != htons(ETH_P_8021AD)) untagged.push_back(packet);
+    }
+    return untagged;
 }
 
 using Contents = std::map<std::string, std::map<std::string, std::string>>;
@@ -142,13 +156,16 @@ TEST(Matrix, ReplayEmbeddedAndKernelAgree) {
         EXPECT_EQ(replay->maps, embedded->maps);
         bool same = replay->verdicts == embedded->verdicts && replay->maps == embedded->maps;
         if (kernel) {
-            const auto there = by_test_runs(Place::Kernel, row, *packets);
+            const auto asked = comparable(*packets, row.object);
+            const auto here = by_test_runs(Place::Embedded, row, asked);
+            const auto there = by_test_runs(Place::Kernel, row, asked);
+            ASSERT_TRUE(here) << here.error().to_string();
             ASSERT_TRUE(there) << there.error().to_string();
-            EXPECT_EQ(there->each, embedded->each);
-            EXPECT_EQ(there->packets, embedded->packets);
-            EXPECT_EQ(there->maps, embedded->maps);
-            same = same && there->each == embedded->each && there->packets == embedded->packets &&
-                   there->maps == embedded->maps;
+            EXPECT_EQ(there->each, here->each);
+            EXPECT_EQ(there->packets, here->packets);
+            EXPECT_EQ(there->maps, here->maps);
+            same = same && there->each == here->each && there->packets == here->packets &&
+                   there->maps == here->maps;
         }
         size_t changed = 0;
         for (size_t i = 0; i < packets->size(); i++)
