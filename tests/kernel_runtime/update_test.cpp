@@ -128,7 +128,9 @@ class LinkUpdate : public ::testing::Test {
                     const kernel::Prog& one, const kernel::Prog& other) {
         uint64_t swaps = 0, refused = 0;
         double took = 0;
+        std::atomic<bool> waits = false;
         std::thread swapper([&] {
+            waits = true;
             while (!shared_->ready && !shared_->stop) usleep(1000);
             const auto begin = std::chrono::steady_clock::now();
             const auto passed = [&] {
@@ -140,6 +142,8 @@ class LinkUpdate : public ::testing::Test {
             took = passed();
             shared_->stop = true;
         });
+        // fork() must not meet it while it is starting, inside the allocator.
+        while (!waits) usleep(1000);
         const int status = run([&] { return traffic(*wire_, *shared_); });
         shared_->stop = true;
         swapper.join();
