@@ -40,7 +40,8 @@ class NetlinkMessage {
     Bytes bytes_;
 };
 
-/// Sends it with NLM_F_ACK, in the calling thread's namespace.
+/// Sends it in the calling thread's namespace, and waits for the answer: its flags must ask for one
+/// (NLM_F_ACK).
 Result<void> netlink_request(const NetlinkMessage& message);
 
 /// A dump: the payload of each message of the answer, behind its nlmsghdr.

@@ -2,7 +2,6 @@
 #include "verifier/explain.hpp"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 
@@ -142,17 +141,6 @@ std::string cause_key(const ObjectSpec& object, const ProgSpec& prog, const Verd
                                                 isa::width_bytes(prog.insns[verdict.insn].size()))
                                   : fmt::format("{}:{}", prog.name, verdict.insn);
     return fmt::format("{}@{}", rule_info(verdict.rule).id, where);
-}
-
-std::string accepted_text(const ObjectSpec& object, const Verdict& verdict) {
-    std::string out = fmt::format("visited {} instructions", verdict.insns_visited);
-    if (verdict.longest_path > 0)
-        out += fmt::format(" (at most {} in one run)", verdict.longest_path);
-    out += fmt::format(", at most {} states at once, {} bytes of stack", verdict.peak_states,
-                       verdict.stack_depth);
-    if (const auto maps = map_names(object, verdict); !maps.empty())
-        out += fmt::format("; maps: {}", fmt::join(maps, ", "));
-    return out;
 }
 
 std::vector<std::string> called_names(const Verdict& verdict, const btf::Btf* kernel) {

@@ -44,9 +44,6 @@ std::string explain(const object::ObjectSpec& object, const object::ProgSpec& pr
 std::string cause_key(const object::ObjectSpec& object, const object::ProgSpec& prog,
                       const Verdict& verdict);
 
-/// An acceptance: "visited 212 instructions (at most 98 on one path), ..."
-std::string accepted_text(const object::ObjectSpec& object, const Verdict& verdict);
-
 /// Names of the helpers and kfuncs that it calls, and of the maps that it uses.
 std::vector<std::string> called_names(const Verdict& verdict, const btf::Btf* kernel);
 std::vector<std::string> map_names(const object::ObjectSpec& object, const Verdict& verdict);

@@ -59,8 +59,4 @@ constexpr bool is_owned_or_non_owned_alloc(RegType type) {
     return is_alloc_object(type);
 }
 
-/// As the kernel's messages write it without what follows: "map_value_or_null", "trusted_ptr_".
-/// Returned text is static where there are no flags; at most 64 bytes in `buffer` else.
-const char* reg_type_name(RegType type, char (&buffer)[64]);
-
 }  // namespace skep::verifier
