@@ -27,13 +27,16 @@ uint32_t favourite() {
 ExecutionPool::ExecutionPool(const engine::Env& env)
     : env_(env), count_(maps::possible_cpus()), slots_(std::make_unique<Slot[]>(count_)) {}
 
-bool ExecutionPool::prepare(Slot& slot) {
-    if (slot.worker) return true;
+/// Under the mutex, so that whoever finds none knows that none is just being made.
+bool ExecutionPool::make(Slot& slot) {
+    const std::lock_guard lock(making_);
+    if (slot.state.load() != State::Unmade) return false;
     auto execution = engine::Execution::create(env_);
     if (!execution) return false;  // other runtimes of this process have them
     slot.worker = std::make_unique<Worker>();
     slot.worker->execution = std::move(*execution);
     slot.worker->context = std::make_unique<uint8_t[]>(kContextRoom);
+    slot.state.store(State::Busy);
     made_.fetch_add(1);
     return true;
 }
@@ -43,10 +46,10 @@ std::optional<uint32_t> ExecutionPool::try_borrow() {
     for (uint32_t i = 0; i < count_; i++) {
         const uint32_t index = first + i < count_ ? first + i : first + i - count_;
         Slot& slot = slots_[index];
-        bool free = false;
-        if (!slot.busy.compare_exchange_strong(free, true, std::memory_order_acquire)) continue;
-        if (prepare(slot)) return index;
-        slot.busy.store(false, std::memory_order_release);
+        State state = State::Free;
+        if (slot.state.compare_exchange_strong(state, State::Busy, std::memory_order_acquire))
+            return index;
+        if (state == State::Unmade && make(slot)) return index;
     }
     return std::nullopt;
 }
@@ -74,7 +77,7 @@ Result<ExecutionPool::Lease> ExecutionPool::borrow() {
 }
 
 void ExecutionPool::give_back(uint32_t index) {
-    slots_[index].busy.store(false);
+    slots_[index].state.store(State::Free);
     if (waiting_.load() == 0) [[likely]]
         return;
     returned_.fetch_add(1);

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 #include "base/result.hpp"
 #include "engine/execution.hpp"
@@ -58,18 +59,21 @@ class ExecutionPool {
     Result<Lease> borrow();
 
   private:
+    enum class State : uint8_t { Unmade, Free, Busy };
+
     struct alignas(64) Slot {
-        std::atomic<bool> busy = false;
-        std::unique_ptr<Worker> worker = {};  ///< of whoever is busy
+        std::atomic<State> state = State::Unmade;
+        std::unique_ptr<Worker> worker = {};  ///< of whoever made the slot busy
     };
 
     std::optional<uint32_t> try_borrow();
-    bool prepare(Slot& slot);
+    bool make(Slot& slot);
     void give_back(uint32_t index);
 
     const engine::Env& env_;
     uint32_t count_;
     std::unique_ptr<Slot[]> slots_;
+    std::mutex making_;
     std::atomic<uint32_t> made_ = 0;
     std::atomic<uint32_t> waiting_ = 0;
     std::atomic<uint32_t> returned_ = 0;  ///< counts while somebody waits

@@ -62,6 +62,26 @@ TEST(ExecutionPool, WhoFindsNoneWaitsForOne) {
     EXPECT_LE(most, int(maps::possible_cpus()));
 }
 
+// Executions that are being made are neither there yet nor in use elsewhere.
+TEST(ExecutionPool, TheFirstCallersAllGetOne) {
+    for (int round = 0; round < 100; round++) {
+        const engine::Env env;
+        ExecutionPool pool(env);
+        std::atomic<uint32_t> refused = 0;
+        std::atomic<bool> go = false;
+        std::vector<std::thread> threads;
+        for (uint32_t i = 0; i < 4 * maps::possible_cpus(); i++)
+            threads.emplace_back([&] {
+                go.wait(false);
+                if (!pool.borrow()) refused++;
+            });
+        go = true;
+        go.notify_all();
+        for (std::thread& thread : threads) thread.join();
+        ASSERT_EQ(refused, 0u) << "round " << round;
+    }
+}
+
 TEST(ExecutionPool, WithoutACpuSlotItSaysSo) {
     const engine::Env env;
     ExecutionPool first(env), second(env);
