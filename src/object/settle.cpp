@@ -32,7 +32,11 @@ class Settler {
                 return unsupported(
                     "it has CO-RE relocations, and nothing is known of the types of "
                     "where it will run");
-            SKEP_TRY(relocator_->apply(prog.core_relos, prog.insns));
+            const auto results = SKEP_TRY(relocator_->apply(prog.core_relos, prog.insns));
+            for (size_t i = 0; i < results.size(); i++)
+                if (results[i].poisoned)
+                    prog.unresolved.push_back(
+                        {prog.core_relos[i].insn, results[i].text, results[i].reason});
             prog.core_relos.clear();
         }
         for (const Reference& reference : prog.references) SKEP_TRY(resolve(prog, reference));
@@ -58,6 +62,9 @@ class Settler {
         if (!insn.is_wide()) {
             insn.src = id ? isa::kCallKfunc : isa::kCallHelper;
             insn.imm = id ? int32_t(*id) : kPoisonedKfunc + int32_t(reference.index);
+            if (!id)
+                prog.unresolved.push_back({reference.insn, "kernel function " + external.name,
+                                           "it does not exist there, and is declared __weak"});
             return {};
         }
         insn.src = id ? isa::kPseudoBtfId : isa::kPseudoImm;

@@ -57,6 +57,9 @@ TEST(Settle, MissingSymbolsMatterUnlessTheyAreWeak) {
     ASSERT_TRUE(weak) << weak.error().message;
     EXPECT_EQ(weak->progs[0].insns[0].src, isa::kCallHelper);
     EXPECT_EQ(weak->progs[0].insns[0].imm, kPoisonedKfunc);
+    ASSERT_EQ(weak->progs[0].unresolved.size(), 1u);
+    EXPECT_EQ(weak->progs[0].unresolved[0].insn, 0u);
+    EXPECT_EQ(weak->progs[0].unresolved[0].what, "kernel function bpf_work___v2");
     EXPECT_EQ(weak->progs[0].insns[1].src, isa::kPseudoImm);
     EXPECT_EQ(weak->progs[0].insns[1].imm, 0);
 }

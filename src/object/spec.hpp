@@ -60,6 +60,14 @@ struct Subprog {
     bool global = false;       ///< verified on its own (not static)
 };
 
+/// An instruction that needs what its target does not have: it calls what does not exist, which is
+/// harmless where it is dead code.
+struct Unresolved {
+    uint32_t insn;
+    std::string what;    ///< "struct task_struct.gone", "kernel function bpf_new"
+    std::string reason;  ///< "no type of that name has such a member"
+};
+
 struct ProgSpec {
     std::string name = {};
     std::string section = {};  ///< as in the object, e.g. "?tp/syscalls/sys_enter_execve"
@@ -76,7 +84,8 @@ struct ProgSpec {
     std::vector<Subprog> subprogs = {};
     std::vector<Reference> references = {};
     std::vector<btf::CoreRelo> core_relos = {};
-    std::vector<LineInfo> lines = {};  ///< ascending by insn
+    std::vector<Unresolved> unresolved = {};  ///< of settle()
+    std::vector<LineInfo> lines = {};         ///< ascending by insn
 };
 
 /// What initial values a map's slots have: other maps (map-in-map) or programs (prog array,

@@ -67,7 +67,11 @@ bool lacks_capability(const Analysis& a, const platform::ProgKind& kind, HelperI
 const HelperProto* find_proto(Analysis& a, const isa::Insn& insn) {
     const platform::HelperInfo* info = platform::find_helper(uint32_t(insn.imm));
     if (!info) {
-        a.refuse(Rule::HelperUnknown, "invalid func unknown#{}", insn.imm);
+        const bool missing =
+            std::ranges::find(a.prog.unresolved, a.insn_index, &object::Unresolved::insn) !=
+            a.prog.unresolved.end();
+        a.refuse(missing ? Rule::Unresolved : Rule::HelperUnknown, "invalid func unknown#{}",
+                 insn.imm);
         return nullptr;
     }
     const platform::ProgKind kind = prog_kind(a);

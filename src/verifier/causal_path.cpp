@@ -369,6 +369,11 @@ class Slicer {
 
     std::string final_note(const TraceEntry& last) const {
         const isa::Insn& insn = insn_at(last);
+        if (a_.refusal.rule == Rule::Unresolved)
+            for (const object::Unresolved& missing : a_.prog.unresolved)
+                if (missing.insn == last.insn)
+                    return fmt::format("{}: {}", printable(missing.what),
+                                       printable(missing.reason));
         int base = -1;
         if (insn.cls() == isa::kLdx) base = insn.src;
         if (insn.cls() == isa::kSt || insn.cls() == isa::kStx) base = insn.dst;
