@@ -62,6 +62,8 @@ Analysis::Analysis(const object::ObjectSpec& the_object, const object::ProgSpec&
         }
         maps.push_back(std::move(map));
     }
+    for (const object::Reference& reference : prog.references)
+        aux[reference.insn].reference = &reference;
     liveness = std::make_unique<StackLiveness>(*this);
     explorer = std::make_unique<Explorer>(*this);
 }
@@ -103,9 +105,12 @@ bool Analysis::resolve_wide(uint32_t index) {
         return refuse(Rule::BadInsn, "unrecognized bpf_ld_imm64 insn");
     if (insn.off || (!is_value && insns[index + 1].imm))
         return refuse(Rule::BadInsn, "unrecognized bpf_ld_imm64 insn");
-    const uint32_t map_index = uint32_t(insn.imm);
-    if (map_index >= maps.size())
+    // Only what the object refers to: a number that was written into the code names no map.
+    const object::Reference* reference = aux[index].reference;
+    const auto kind = is_value ? object::Reference::Kind::MapValue : object::Reference::Kind::Map;
+    if (!reference || reference->kind != kind)
         return refuse(Rule::BadInsn, "fd {} is not pointing to valid bpf_map", insn.imm);
+    const uint32_t map_index = reference->index;
     MapInfo& map = *maps[map_index];
     InsnAux& slot = aux[index];
     slot.map = &map;
@@ -121,17 +126,17 @@ bool Analysis::resolve_wide(uint32_t index) {
         arena = &map;
     }
     if (!is_value) return true;
-    const uint32_t off = uint32_t(insns[index + 1].imm);
-    if (off >= 1u << 29)
+    const int64_t off = reference->addend;
+    if (off < 0 || off >= 1 << 29)
         return refuse(Rule::PointerOffset, "direct value offset of {} is not allowed", off);
     const bool direct = map.type() == MapType::Arena ||
                         (map.type() == MapType::Array && map.spec->max_entries == 1);
     if (!direct) return refuse(Rule::BadInsn, "no direct value access support for this map type");
-    if (map.type() != MapType::Arena && off >= map.spec->value_size)
+    if (map.type() != MapType::Arena && uint64_t(off) >= map.spec->value_size)
         return refuse(Rule::MapValueBounds,
                       "invalid access to map value pointer, value_size={} off={}",
                       map.spec->value_size, off);
-    slot.map_off = off;
+    slot.map_off = uint32_t(off);
     return true;
 }
 

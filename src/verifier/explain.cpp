@@ -129,6 +129,15 @@ std::string explain(const ObjectSpec& object, const ProgSpec& prog, const Verdic
             steps.put(verdict.path[i].insn, verdict.path[i].note);
         out += steps.out;
     }
+    if (!verdict.busiest.empty()) {
+        out +=
+            fmt::format("\nwhere the work went ({} instructions in all):\n", verdict.insns_visited);
+        StepWriter places(object, prog);
+        for (const BusyPlace& busy : verdict.busiest)
+            places.put(busy.insn, fmt::format("paths came here {} times, {} states kept",
+                                              busy.visits, busy.states));
+        out += places.out;
+    }
     out += fmt::format("\nto fix it: {}\n", rule.fix);
     out += fmt::format("the kernel's words: {}\n", one_line(verdict.reason));
     return out;
@@ -188,6 +197,15 @@ void verdict_json(JsonWriter& json, const ObjectSpec& object, const ProgSpec& pr
         json.key("note").value(step.note).end_object();
     }
     json.end_array();
+    if (!verdict.busiest.empty()) {
+        json.key("busiest").begin_array();
+        for (const BusyPlace& busy : verdict.busiest) {
+            json.begin_object().key("insn").value(busy.insn);
+            put_source(busy.insn);
+            json.key("visits").value(busy.visits).key("states").value(busy.states).end_object();
+        }
+        json.end_array();
+    }
     json.key("insns_visited").value(verdict.insns_visited);
     json.key("peak_states").value(verdict.peak_states);
     json.key("stack_depth").value(verdict.stack_depth);

@@ -49,7 +49,8 @@ std::vector<std::string> called_names(const Verdict& verdict, const btf::Btf* ke
 std::vector<std::string> map_names(const object::ObjectSpec& object, const Verdict& verdict);
 
 /// {"prog","kernel","accepted","reason","insn","source","path","insns_visited","peak_states",
-///  "stack_depth","ns"}; of an acceptance reason, insn and source are null and path is empty.
+///  "stack_depth","ns"}; of an acceptance reason, insn and source are null and path is empty. What
+/// is too complex has "busiest", too: the places where the work went.
 void verdict_json(JsonWriter& json, const object::ObjectSpec& object, const object::ProgSpec& prog,
                   const Verdict& verdict, std::string_view kernel, uint64_t nanoseconds);
 

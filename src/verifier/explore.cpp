@@ -334,6 +334,7 @@ bool Explorer::execute(bool& ended) {
     current_.last_insn_idx = a_.prev_insn_index;
     current_.insn_idx = index;
     if (aux.prune_point) {
+        ++aux.visits;
         const Visited visited = visit(index);
         if (visited == Visited::Refused) return false;
         if (visited == Visited::Yes) {

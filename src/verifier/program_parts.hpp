@@ -45,7 +45,9 @@ struct InsnAux {
     uint16_t live_regs_before = 0x7ff;
     uint32_t scc = 0;  ///< the loop that it is in, 0: none
     uint32_t alu_limit = 0;
-    RegType ptr_type = kNotInit;   ///< of the pointer that a load or store goes through
+    uint32_t visits = 0, states = 0;  ///< of a prune point: paths that came here, states kept
+    RegType ptr_type = kNotInit;      ///< of the pointer that a load or store goes through
+    const object::Reference* reference = nullptr;
     const MapInfo* map = nullptr;  ///< lddw of a map, map argument of a call
     uint32_t map_off = 0;
     const void* extra = nullptr;  ///< of calls.hpp

@@ -374,6 +374,7 @@ Explorer::Visited Explorer::visit(uint32_t insn) {
 bool Explorer::keep_state(uint32_t insn, bool) {
     ++total_states;
     ++kept_;
+    ++a_.aux[insn].states;
     update_peak();
     last_kept_jumps_ = jumps;
     last_kept_insns_ = a_.insn_processed;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "verifier/verify.hpp"
 
+#include <algorithm>
+#include <tuple>
+
 #include "verifier/calls.hpp"
 #include "verifier/causal_path.hpp"
 #include "verifier/cfg.hpp"
@@ -20,6 +23,12 @@ Result<void> check_spec(const object::ObjectSpec& object, const object::ProgSpec
         const bool to_map = reference.kind == Kind::Map || reference.kind == Kind::MapValue;
         if (reference.index >= (to_map ? object.maps.size() : object.externs.size()))
             return malformed("program {}: insn {} refers to what does not exist", prog.name,
+                             reference.insn);
+        const isa::Insn& insn = prog.insns[reference.insn];
+        const uint8_t src = reference.kind == Kind::Map ? isa::kPseudoMapFd : isa::kPseudoMapValue;
+        if (to_map &&
+            (!insn.is_wide() || insn.src != src || size_t{reference.insn} + 1 >= prog.insns.size()))
+            return malformed("program {}: insn {} refers to a map, and loads none", prog.name,
                              reference.insn);
     }
     return {};
@@ -55,6 +64,22 @@ std::vector<Step> explain_path(const object::ObjectSpec& object, const object::P
     return causal_path(a, trace);
 }
 
+/// Where the work of a program went that is too complex: the first few of the places.
+std::vector<BusyPlace> busiest_places(const Analysis& a) {
+    constexpr size_t kMost = 5;
+    const Rule rule = a.refusal.rule;
+    if (rule != Rule::TooComplex && rule != Rule::TooManyJumps && rule != Rule::OutOfMemory)
+        return {};
+    std::vector<BusyPlace> places;
+    for (uint32_t i = 0; i < a.aux.size(); ++i)
+        if (a.aux[i].visits > 1) places.push_back({i, a.aux[i].visits, a.aux[i].states});
+    std::ranges::sort(places, [](const BusyPlace& x, const BusyPlace& y) {
+        return std::tie(y.states, y.visits, x.insn) < std::tie(x.states, x.visits, y.insn);
+    });
+    if (places.size() > kMost) places.resize(kMost);
+    return places;
+}
+
 }  // namespace
 
 Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec& prog,
@@ -68,6 +93,7 @@ Result<Verdict> verify(const object::ObjectSpec& object, const object::ProgSpec&
         verdict.reason = std::move(a.refusal.reason);
         verdict.rule = a.refusal.rule;
         verdict.insn = a.refusal.insn;
+        verdict.busiest = busiest_places(a);
         a.log("{}\n", verdict.reason);
         if (options.path) verdict.path = explain_path(object, prog, platform, options);
     }

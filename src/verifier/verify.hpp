@@ -25,8 +25,8 @@
 // program, however hostile, gets an answer in bounded time and memory; an Error is only for a spec
 // that contradicts itself (a reference to a map that is not there).
 //
-// The object must be settled: map references stay ProgSpec::references (imm is the map's index),
-// calls of kfuncs carry the BTF id of the target in imm, and an lddw of a kernel variable has
+// The object must be settled: maps are those of ProgSpec::references, whatever imm says; calls of
+// kfuncs carry the BTF id of the target in imm, and an lddw of a kernel variable has
 // src = BPF_PSEUDO_BTF_ID and the id in imm.
 
 namespace skep::verifier {
@@ -55,6 +55,13 @@ struct Options {
 struct Step {
     uint32_t insn;
     std::string note;
+};
+
+/// A place where paths meet, and how much of the work was done there.
+struct BusyPlace {
+    uint32_t insn;
+    uint64_t visits;  ///< paths that came here and were compared with those before
+    uint64_t states;  ///< kept here for those to come
 };
 
 /// What a load or store is known to touch.
@@ -128,6 +135,7 @@ struct Verdict {
     uint32_t insn = 0;
     Rule rule = Rule::None;
     std::vector<Step> path;
+    std::vector<BusyPlace> busiest;  ///< of a program that is too complex: where the work went
     std::string log;
 
     uint64_t insns_visited = 0;

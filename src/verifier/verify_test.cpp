@@ -151,6 +151,43 @@ TEST(Verify, Loops) {
             few);
 }
 
+// Such numbers are file descriptors of whoever assembled the program.
+TEST(Verify, MapsAreThoseThatTheObjectRefersTo) {
+    TestProgram test = test_program("ld_pseudo r1, 0x1, 0x0\nr0 = 0\nexit");
+    ASSERT_EQ(test.prog.references.size(), 1u);
+    EXPECT_TRUE(verify(test.object, test.prog, platform::linux_6_18())->accepted);
+    test.prog.references.clear();
+    const auto verdict = verify(test.object, test.prog, platform::linux_6_18());
+    ASSERT_TRUE(verdict);
+    EXPECT_FALSE(verdict->accepted);
+    EXPECT_EQ(verdict->reason, "fd 0 is not pointing to valid bpf_map");
+    test.prog.references = {{object::Reference::Kind::Map, 2, 0}};
+    EXPECT_FALSE(verify(test.object, test.prog, platform::linux_6_18()));
+}
+
+TEST(Verify, WhatTheTargetDoesNotHaveIsNamed) {
+    TestProgram test = test_program("if r1 == 0 goto end\ncall 195896080\nend:\nr0 = 0\nexit");
+    const auto helper = verify(test.object, test.prog, platform::linux_6_18());
+    EXPECT_EQ(helper->rule, Rule::HelperUnknown);
+    test.prog.unresolved = {{1, "struct task_struct.gone", "no such member"}};
+    const auto verdict = verify(test.object, test.prog, platform::linux_6_18(), {.path = true});
+    EXPECT_EQ(verdict->rule, Rule::Unresolved);
+    ASSERT_FALSE(verdict->path.empty());
+    EXPECT_EQ(verdict->path.back().note, "struct task_struct.gone: no such member");
+}
+
+TEST(Verify, WhatIsTooComplexSaysWhereTheWorkWent) {
+    Options few;
+    few.max_insns = 1000;
+    const Verdict verdict = verdict_of("r0 = 0\nagain:\nr0 += 1\nif r0 < 1000000 goto again\nexit",
+                                       ProgType::SocketFilter, few);
+    ASSERT_EQ(verdict.rule, Rule::TooComplex);
+    ASSERT_FALSE(verdict.busiest.empty());
+    EXPECT_EQ(verdict.busiest[0].insn, 1u);
+    EXPECT_GT(verdict.busiest[0].visits, 400u);
+    EXPECT_TRUE(verdict_of("r0 = r3\nexit").busiest.empty());
+}
+
 TEST(Verify, Functions) {
     accepts("call double\nexit\ndouble:\nr0 = 4\nr0 += r0\nexit");
     refuses("R6 !read_ok", "r6 = 1\ncall f\nexit\nf:\nr0 = r6\nexit");

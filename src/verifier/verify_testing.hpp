@@ -64,6 +64,15 @@ inline TestProgram test_program(std::string_view source, ProgType type = ProgTyp
         return test;
     }
     test.prog.insns = assembly->insns;
+    for (uint32_t i = 0; i + 1 < test.prog.insns.size(); ++i) {
+        const isa::Insn& insn = test.prog.insns[i];
+        if (!insn.is_wide()) continue;
+        if (insn.src == isa::kPseudoMapFd)
+            test.prog.references.push_back({object::Reference::Kind::Map, i, uint32_t(insn.imm)});
+        if (insn.src == isa::kPseudoMapValue)
+            test.prog.references.push_back({object::Reference::Kind::MapValue, i,
+                                            uint32_t(insn.imm), test.prog.insns[i + 1].imm});
+    }
     return test;
 }
 
