@@ -31,7 +31,9 @@ int ask_files(const Differential& differential, const std::vector<std::string>& 
             fmt::print(stderr, "{}: {}\n", file, parsed.error().message);
             return 4;
         }
-        const Loader loader = parsed->perfmon ? Loader::Root : Loader::Bpf;
+        const Loader loader = !parsed->privileged ? Loader::None
+                              : parsed->perfmon   ? Loader::Root
+                                                  : Loader::Bpf;
         const Verdicts verdicts = differential.ask(parsed->object, loader, with_log);
         differ |= verdicts.differ();
         fmt::print("{}{}\n{}", file, verdicts.differ() ? ": THEY DIFFER" : "", verdicts.text());
@@ -42,7 +44,8 @@ int ask_files(const Differential& differential, const std::vector<std::string>& 
 }
 
 struct Count {
-    uint64_t programs = 0, accepted = 0, unsafe = 0, strict = 0, ran = 0, compared = 0, wrong = 0;
+    uint64_t programs = 0, without = 0, accepted = 0, unsafe = 0, strict = 0, ran = 0, compared = 0,
+             wrong = 0;
 };
 
 /// A session: prints each kind of problem once, in its smallest form, and counts all.
@@ -54,9 +57,7 @@ class Fuzz {
     int run(uint64_t seed, int seconds) {
         const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
         for (; std::chrono::steady_clock::now() < end; seed++) {
-            // Every fourth program is asked about by a loader who must not see addresses.
-            const Loader loader = seed % 4 == 3 ? Loader::Bpf : Loader::Root;
-            one(seed, loader);
+            one(seed);
             if (count_.programs % 2000 == 0) print_counts(seed + 1);
         }
         for (const auto& [kind, times] : kinds_) fmt::print("{:6} times {}\n", times, kind);
@@ -65,8 +66,17 @@ class Fuzz {
     }
 
   private:
-    void one(uint64_t seed, Loader loader) {
+    /// Every fourth program is asked about by a loader who must not see addresses; where anybody
+    /// may load programs, another fourth by one who has no capability at all.
+    static Loader loader_of(uint64_t seed, ProgType type) {
+        if (seed % 4 == 3) return Loader::Bpf;
+        return seed % 4 == 1 && may_load_without_capabilities(type) ? Loader::None : Loader::Root;
+    }
+
+    void one(uint64_t seed) {
         const object::ObjectSpec object = generate_program(seed);
+        const Loader loader = loader_of(seed, object.progs[0].type);
+        count_.without += loader == Loader::None;
         const Verdicts verdicts = differential_.ask(object, loader);
         count_.programs++;
         count_.accepted += verdicts.kernel.accepted();
@@ -78,7 +88,9 @@ class Fuzz {
                 return;
             const object::ObjectSpec small = differential_.minimise(object, loader);
             report(what, seed, small,
-                   (loader == Loader::Bpf ? "capabilities: bpf\n" : "") +
+                   std::string(loader == Loader::Bpf    ? "capabilities: bpf\n"
+                               : loader == Loader::None ? "unprivileged:\n"
+                                                        : "") +
                        differential_.ask(small, loader).text());
             return;
         }
@@ -116,12 +128,13 @@ class Fuzz {
 
     void print_counts(uint64_t next) const {
         fmt::print(
-            "{} programs, the kernel accepts {}; skep accepts {} that it refuses, and refuses {} "
+            "{} programs ({} of loaders without capabilities), the kernel accepts {}; skep accepts "
+            "{} that it refuses, and refuses {} "
             "that it accepts; {} ran checked and unchecked, {} of them with the kernel's results; "
             "{} "
             "runs went wrong; next seed {}\n",
-            count_.programs, count_.accepted, count_.unsafe, count_.strict, count_.ran,
-            count_.compared, count_.wrong, next);
+            count_.programs, count_.without, count_.accepted, count_.unsafe, count_.strict,
+            count_.ran, count_.compared, count_.wrong, next);
         std::fflush(stdout);
     }
 

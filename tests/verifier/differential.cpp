@@ -9,6 +9,7 @@
 #include <cctype>
 #include <optional>
 
+#include "base/file.hpp"
 #include "kernel/kernel_object.hpp"
 #include "verifier/both_runs.hpp"
 #include "verifier/program_case.hpp"
@@ -72,12 +73,19 @@ kernel_test::KernelObject& Differential::in_kernel(const object::ObjectSpec& obj
     return maps_->in_kernel;
 }
 
+bool may_load_without_capabilities(ProgType type) {
+    if (type != ProgType::SocketFilter && type != ProgType::CgroupSkb) return false;
+    const auto setting = read_file("/proc/sys/kernel/unprivileged_bpf_disabled");
+    return setting && !setting->empty() && setting->front() == uint8_t{'0'};
+}
+
 Verdicts Differential::ask(const object::ObjectSpec& object, Loader loader, bool with_log) const {
     Verdicts verdicts;
     const object::ProgSpec& prog = object.progs[0];
     const auto verdict =
         verifier::verify(object, prog, platform_,
-                         {.perfmon = loader == Loader::Root,
+                         {.privileged = loader != Loader::None,
+                          .perfmon = loader == Loader::Root,
                           .log = with_log,
                           .cpus = static_cast<uint32_t>(sysconf(_SC_NPROCESSORS_CONF)),
                           .kernel_btf = kernel_.get()});
@@ -92,8 +100,10 @@ Verdicts Differential::ask(const object::ObjectSpec& object, Loader loader, bool
     kernel_test::KernelObject& kernel = in_kernel(object);
     for (const object::Reference& reference : prog.references) (void)kernel.map_fd(reference.index);
     std::optional<kernel_test::WithoutCapabilities> fewer;
-    if (loader == Loader::Bpf)
-        fewer.emplace(uint64_t{1} << CAP_PERFMON | uint64_t{1} << CAP_SYS_ADMIN);
+    constexpr uint64_t kSeeing = uint64_t{1} << CAP_PERFMON | uint64_t{1} << CAP_SYS_ADMIN;
+    constexpr uint64_t kLoading = uint64_t{1} << CAP_BPF | uint64_t{1} << CAP_NET_ADMIN;
+    if (loader == Loader::Bpf) fewer.emplace(kSeeing);
+    if (loader == Loader::None) fewer.emplace(kSeeing | kLoading);
     auto loaded = kernel.load(prog, {.log_level = with_log ? 2u : 0u});
     if (with_log) verdicts.kernel.log = loaded.log;
     if (!loaded.accepted() && loaded.unanswered.empty())

@@ -21,8 +21,12 @@ namespace skep::verifier_test {
 /// Who asks.
 enum class Loader : uint8_t {
     Root,
-    Bpf,  ///< CAP_BPF and CAP_NET_ADMIN, but not CAP_PERFMON: addresses must not be seen
+    Bpf,   ///< CAP_BPF and CAP_NET_ADMIN, but not CAP_PERFMON: addresses must not be seen
+    None,  ///< no capability; the kernel asks for kernel.unprivileged_bpf_disabled=0
 };
+
+/// Programs of these types only, and where the machine lets anybody load them.
+bool may_load_without_capabilities(ProgType type);
 
 struct Verdicts {
     Answer kernel;
