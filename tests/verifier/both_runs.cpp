@@ -167,21 +167,33 @@ std::string difference(const Remains& there, const Remains& here) {
 
 }  // namespace
 
-struct BothRuns::Engine {
+/// The execution that all engines use in turns: there are as many as CPUs.
+struct BothRuns::Machine {
     engine::Env env;
-    std::unique_ptr<engine::Object> object;
     std::unique_ptr<engine::Execution> execution;
+
+    Machine() {
+        auto made = engine::Execution::create(env);
+        if (!made) return;
+        execution = std::move(*made);
+        execution->budget = 4'000'000;
+    }
+};
+
+struct BothRuns::Engine {
+    engine::Execution* execution;
+    std::unique_ptr<engine::Object> object;
     engine::PacketBuffer packet;
     engine::NoTask task;
 
-    static std::unique_ptr<Engine> load(const object::ObjectSpec& object, bool checked) {
+    static std::unique_ptr<Engine> load(const object::ObjectSpec& object, Machine& machine,
+                                        bool checked) {
+        if (!machine.execution) return nullptr;
+        auto loaded = engine::Object::load(object, machine.env, {.checked = checked});
+        if (!loaded) return nullptr;
         auto engine = std::make_unique<Engine>();
-        auto loaded = engine::Object::load(object, engine->env, {.checked = checked});
-        auto execution = engine::Execution::create(engine->env);
-        if (!loaded || !execution) return nullptr;
+        engine->execution = machine.execution.get();
         engine->object = std::move(*loaded);
-        engine->execution = std::move(*execution);
-        engine->execution->budget = 4'000'000;
         return engine;
     }
 
@@ -218,10 +230,11 @@ struct BothRuns::Engine {
     }
 };
 
-BothRuns::BothRuns(const object::ObjectSpec& object) : object_(object) {
+BothRuns::BothRuns(const object::ObjectSpec& object)
+    : object_(object), machine_(std::make_unique<Machine>()) {
     const object::ProgSpec& prog = object.progs[0];
-    checked_ = Engine::load(object, true);
-    unchecked_ = Engine::load(object, false);
+    checked_ = Engine::load(object, *machine_, true);
+    unchecked_ = Engine::load(object, *machine_, false);
     const auto verdict = verifier::verify(object, prog, platform::linux_6_18(), {.perfmon = false});
     comparable_ = is_packet_type(prog.type) && verdict && verdict->accepted &&
                   std::ranges::all_of(verdict->helpers, is_repeatable);
@@ -243,7 +256,7 @@ bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& 
         const object::ProgSpec& prog = object_.progs[0];
         insns.insert(insns.end(), prog.insns.begin(), prog.insns.end());
         const object::ObjectSpec filled = make_object(prog.type, std::move(insns), object_.maps);
-        const auto engine = Engine::load(filled, true);
+        const auto engine = Engine::load(filled, *machine_, true);
         if (!engine || engine->run(filled.progs[0], frame, before, results[fill])) return false;
     }
     return !difference(results[0], results[1]).empty();

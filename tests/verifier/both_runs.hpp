@@ -44,11 +44,13 @@ class BothRuns {
 
   private:
     struct Engine;
+    struct Machine;
     bool reads_old_stack(const Bytes& frame, const std::vector<MapContents>& before) const;
 
     const object::ObjectSpec& object_;
     std::string compare_input(kernel_test::KernelObject& kernel, int prog, uint64_t seed);
 
+    std::unique_ptr<Machine> machine_;
     std::unique_ptr<Engine> checked_, unchecked_;  ///< null: the engine does not have what it takes
     bool comparable_ = false;
     bool ran_ = false, compared_ = false;
