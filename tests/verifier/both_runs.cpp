@@ -242,22 +242,33 @@ BothRuns::BothRuns(const object::ObjectSpec& object)
 
 BothRuns::~BothRuns() = default;
 
-// Beside a stored half of a slot, the kernel lets helpers read the other half too, which was never
-// written (6.18, without CAP_PERFMON): then it matters what the stack held before.
-bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& before) const {
-    Remains results[2];
-    for (const int fill : {0, 1}) {
-        std::vector<isa::Insn> insns;
+/// As many functions in a chain as there can be frames; each fills its own.
+object::ObjectSpec stack_filler(ProgType type, int32_t fill) {
+    std::vector<isa::Insn> insns;
+    for (int frame = 0; frame < isa::kMaxFrames; frame++) {
         for (int slot = 1; slot <= isa::kStackSize / 8; slot++)
             insns.push_back({.opcode = uint8_t{isa::kSt} | isa::kMem | isa::kDw,
                              .dst = 10,
                              .off = int16_t(-8 * slot),
-                             .imm = -fill});
-        const object::ProgSpec& prog = object_.progs[0];
-        insns.insert(insns.end(), prog.insns.begin(), prog.insns.end());
-        const object::ObjectSpec filled = make_object(prog.type, std::move(insns), object_.maps);
-        const auto engine = Engine::load(filled, *machine_, true);
-        if (!engine || engine->run(filled.progs[0], frame, before, results[fill])) return false;
+                             .imm = fill});
+        if (frame + 1 < isa::kMaxFrames)  // over the next two
+            insns.push_back(
+                {.opcode = uint8_t{isa::kJmp} | isa::kCall, .src = isa::kCallLocal, .imm = 2});
+        insns.push_back({.opcode = uint8_t{isa::kAlu64} | isa::kMov});
+        insns.push_back({.opcode = uint8_t{isa::kJmp} | isa::kExit});
+    }
+    return make_object(type, std::move(insns), {});
+}
+
+// Beside a stored half of a slot, the kernel lets helpers read the other half too, which was never
+// written (6.18, without CAP_PERFMON): then it matters what the stack held before.
+bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& before) const {
+    Remains nothing, results[2];
+    for (const int fill : {0, 1}) {
+        const object::ObjectSpec filler = stack_filler(object_.progs[0].type, -fill);
+        const auto engine = Engine::load(filler, *machine_, true);
+        if (!engine || engine->run(filler.progs[0], frame, {}, nothing)) return false;
+        if (checked_->run(object_.progs[0], frame, before, results[fill])) return false;
     }
     return !difference(results[0], results[1]).empty();
 }
