@@ -5,7 +5,8 @@
 //
 //     build/release/bench/verifier_bench DIRECTORY...       (or SKEP_VERIFIER_OBJECTS=DIRECTORY)
 //
-// Without a directory: the objects of examples/.
+// Without a directory: the objects of examples/. With SKEP_PREVAIL set to PREVAIL's tool: its times
+// too (prevail.hpp).
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "base/table.hpp"
+#include "prevail.hpp"
 #include "verifier/agreement.hpp"
 
 namespace skep::verifier_test {
@@ -46,6 +48,20 @@ double peak_rss() {
 }
 void reset_peak_rss() {
     std::ofstream("/proc/self/clear_refs") << "5";
+}
+
+/// PREVAIL on what the kernel accepts; nothing where it was not built.
+void put_prevail(const std::vector<Case>& cases, Times& times, size_t& refused, size_t& endless) {
+    const char* tool = std::getenv("SKEP_PREVAIL");
+    if (!tool) return;
+    bench::Prevail prevail(tool);
+    for (const Case& item : cases) {
+        if (!item.kernel.accepted()) continue;
+        const auto answer = prevail.ask(item.path, item.section, item.prog);
+        if (answer) times.add(answer->nanoseconds, item.name());
+        refused += answer && !answer->accepted;
+        endless += !answer;
+    }
 }
 
 int run(const std::vector<std::string>& directories) {
@@ -98,7 +114,14 @@ int run(const std::vector<std::string>& directories) {
     };
     put("kernel", kernel_times);
     put("skep", skep_times);
+    Times prevail_times;
+    size_t prevail_refused = 0, prevail_endless = 0;
+    put_prevail(by_kernel.cases(), prevail_times, prevail_refused, prevail_endless);
+    if (!prevail_times.all.empty()) put("PREVAIL", prevail_times);
     fmt::print("{}", table.to_string());
+    if (!prevail_times.all.empty())
+        fmt::print("PREVAIL refuses {}, and does not end within a minute on {}\n", prevail_refused,
+                   prevail_endless);
     fmt::print("skep takes {:.2f} of the kernel's time in all, {:.2f} at worst; it refuses {}\n",
                skep_times.total_ms() / std::max(kernel_times.total_ms(), 1e-9),
                skep_times.worst_ms() / std::max(kernel_times.worst_ms(), 1e-9), refused);

@@ -200,6 +200,8 @@ Result<void> Agreement::add(const std::string& path) {
             if (annotation && !expected) continue;
             Case result{.file = raw.name,
                         .prog = prog.name,
+                        .path = path,
+                        .section = prog.section,
                         .type = prog.type,
                         .privileged = privileged,
                         .expected = expected,

@@ -42,6 +42,7 @@ struct Answer {
 struct Case {
     std::string file;  ///< without ".bpf.o"
     std::string prog;
+    std::string path, section;  ///< where it stands
     ProgType type;
     bool privileged = true;
     std::optional<Expectation> expected;
