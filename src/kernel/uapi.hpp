@@ -12,6 +12,12 @@
 // The kernel takes a structure of another size than its own as long as what it does not know is
 // zero, so the newest layout works on every kernel; a field that it lacks gives E2BIG when set.
 
+// Structs without names in unions, as the kernel has them: standard but for their having no names.
+#ifdef __clang__
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wnested-anon-types"
+#endif
+
 namespace skep::kernel {
 
 enum class LinkType : uint32_t {
@@ -291,3 +297,7 @@ struct ProgQueryAttr {
 };
 
 }  // namespace skep::kernel
+
+#ifdef __clang__
+#pragma clang diagnostic pop
+#endif
