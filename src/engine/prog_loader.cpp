@@ -30,6 +30,13 @@ uint64_t unreachable_call(Execution& x, uint64_t, uint64_t, uint64_t, uint64_t, 
                    "CO-RE relocation asked for, does not exist here");
 }
 
+/// Whatever a program takes the address of is a function, whether the object names it or not.
+void know_function(std::vector<object::Subprog>& subprogs, uint32_t insn) {
+    const auto at = std::ranges::lower_bound(subprogs, insn, {}, &object::Subprog::insn);
+    if (at == subprogs.end() || at->insn != insn)
+        subprogs.insert(at, {.name = fmt::format("func_{}", insn), .insn = insn});
+}
+
 Error not_here(std::string message) {
     return Error{ErrorCode::Unsupported, std::move(message), std::string(kElsewhere), 0};
 }
@@ -136,10 +143,11 @@ Result<void> ProgLoader::resolve_calls(Prog& prog) const {
         const isa::Insn& insn = prog.spec_.insns[i];
         Op& op = prog.ops_[i];
         if (op.code == uint16_t(OpCode::Lddw)) {
-            if (insn.src == isa::kPseudoFunc)
+            if (insn.src == isa::kPseudoFunc) {
+                know_function(prog.spec_.subprogs, uint32_t(op.imm));
                 op.imm = reinterpret_cast<uint64_t>(&prog.ops_[op.imm]);
-            else if (insn.src != isa::kPseudoImm && insn.src != isa::kPseudoMapFd &&
-                     insn.src != isa::kPseudoMapValue)
+            } else if (insn.src != isa::kPseudoImm && insn.src != isa::kPseudoMapFd &&
+                       insn.src != isa::kPseudoMapValue)
                 return std::unexpected(not_here(
                     fmt::format("instruction {}: it refers to the kernel's variable with BTF id {}",
                                 i, insn.imm)));

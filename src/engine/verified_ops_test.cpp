@@ -64,6 +64,29 @@ class VerifiedOps : public ::testing::Test {
     std::unique_ptr<Execution> execution_;
 };
 
+// The verifier takes any instruction for a function whose address is taken.
+TEST_F(VerifiedOps, FunctionsThatTheObjectDoesNotNameAreCalledBack) {
+    object::ObjectSpec spec = object_of(R"(
+        r1 = 5
+        ld_pseudo r2, 0x4, 0x5
+        r3 = 0
+        r4 = 0
+        call 181
+        exit
+        r0 = 0
+        exit
+)",
+                                        ProgType::Xdp);
+    spec.progs[0].subprogs.resize(1);
+    for (const bool checked : {false, true}) {
+        const Prog& prog = load(spec, {.checked = checked});
+        EXPECT_TRUE(prog.verified()) << prog.why_not_verified();
+        const Outcome outcome = run(prog);
+        EXPECT_FALSE(outcome.fault) << outcome.fault->to_string();
+        EXPECT_EQ(outcome.r0, 5u);
+    }
+}
+
 TEST_F(VerifiedOps, PacketAndContextAreReadAsTheyAre) {
     const Prog& prog = load(kFirstByte);
     EXPECT_TRUE(prog.verified()) << prog.why_not_verified();
