@@ -62,7 +62,7 @@ Result<UniqueFd> call_fd(bpf_cmd command, Attr& attr, std::string_view what) {
 }
 template <typename Attr>
 Result<void> call_void(bpf_cmd command, Attr& attr, std::string_view what) {
-    SKEP_TRY(call(command, attr, what));
+    (void)SKEP_TRY(call(command, attr, what));
     return {};
 }
 /// True, or false where the kernel says ENOENT.
@@ -434,7 +434,7 @@ Result<Attached> prog_query(uint32_t target, AttachType type, uint32_t query_fla
     const std::string what = fmt::format("programs at {}", to_string(type));
     ProgQueryAttr attr{
         .target = target, .attach_type = static_cast<uint32_t>(type), .query_flags = query_flags};
-    SKEP_TRY(call(BPF_PROG_QUERY, attr, what));
+    (void)SKEP_TRY(call(BPF_PROG_QUERY, attr, what));
     Attached attached;
     const uint32_t room = attr.count;
     if (room != 0) {
@@ -518,7 +518,7 @@ Result<TaskFd> task_fd_query(uint32_t pid, uint32_t fd) {
     attr.fd = fd;
     attr.buf_len = name.size();
     attr.buf = address(name.data());
-    SKEP_TRY(
+    (void)SKEP_TRY(
         call(BPF_TASK_FD_QUERY, attr, fmt::format("file descriptor {} of process {}", fd, pid)));
     return TaskFd{attr.prog_id, attr.fd_type, name.data(), attr.probe_offset, attr.probe_addr};
 }

@@ -92,13 +92,13 @@ Result<PerfBuffer> PerfBuffer::open(const Map& map, OnRecord on_record, uint32_t
 Result<uint64_t> PerfBuffer::poll(int milliseconds) {
     // libbpf counts buffers here, not records.
     const uint64_t before = state_->seen;
-    SKEP_TRY(counted(perf_buffer__poll(buffer_.get(), milliseconds)));
+    (void)SKEP_TRY(counted(perf_buffer__poll(buffer_.get(), milliseconds)));
     return state_->seen - before;
 }
 
 Result<uint64_t> PerfBuffer::consume() {
     const uint64_t before = state_->seen;
-    SKEP_TRY(counted(perf_buffer__consume(buffer_.get())));
+    (void)SKEP_TRY(counted(perf_buffer__consume(buffer_.get())));
     return state_->seen - before;
 }
 

@@ -41,7 +41,7 @@ class FileRun {
             return result;
         }
         const object::ObjectSpec spec = SKEP_TRY(with_globals(object_.spec, test));
-        for (const Step& step : test.steps) SKEP_TRY(find_prog(spec, step));
+        for (const Step& step : test.steps) (void)SKEP_TRY(find_prog(spec, step));
         auto in_place = options_.place == Place::Kernel
                             ? load_kernel(object_.elf, spec, file_, test)
                             : load(spec, test);
