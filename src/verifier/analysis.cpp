@@ -21,6 +21,7 @@ KernelRules rules_of(platform::KernelVersion version) {
     rules.links_sums = version >= KernelVersion("6.12");
     rules.private_stacks = version >= KernelVersion("6.13");
     rules.legacy_arithmetic = version < KernelVersion("6.14");
+    rules.helpers_clobber = version < KernelVersion("6.13");
     rules.forks_masks = version >= KernelVersion("6.12");
     return rules;
 }

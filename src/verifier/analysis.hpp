@@ -52,6 +52,7 @@ struct KernelRules {
     bool links_sums = true;          ///< r1 = r2; r1 += 10 stay linked (6.12)
     bool private_stacks = true;      ///< large frames of tracing programs (6.13)
     bool legacy_arithmetic = false;  ///< bounds of *, +, - as before 6.14
+    bool helpers_clobber = false;    ///< what a helper reads is as good as written (before 6.13)
 };
 
 class Trace;           // trace.hpp
@@ -199,10 +200,10 @@ class Analysis {
     bool check_map_access_type(int regno, int off, int size, AccessType type);
     bool check_buffer_access(int regno, int off, int size, bool zero_size_allowed,
                              std::string_view what, uint32_t& max_access);
-    /// A helper reads (or writes, for which the stack need not be initialised: `clobber`) `size`
-    /// bytes of stack. Marks what it may have written.
+    /// A helper reads (or writes, for which the stack need not be initialised) `size` bytes of
+    /// stack. What was known of them is forgotten with `clobber`.
     bool check_stack_range_initialized(int regno, int off, int size, bool zero_size_allowed,
-                                       AccessType type, bool uninit_is_ok);
+                                       AccessType type, bool uninit_is_ok, bool clobber);
     bool may_access_direct_pkt_data(bool is_helper, AccessType type) const;
     /// A pointer whose offset must be 0 (arguments that are whole objects).
     bool check_ptr_off_reg(const RegState& reg, int regno, bool fixed_off_ok = false);

@@ -75,8 +75,9 @@ bool check_helper_mem_access(Analysis& a, int regno, uint32_t size, AccessType t
         }
         case kPtrToStack: {
             const bool uninit = meta && meta->raw_mode && reg.value.is_constant();
+            const bool clobber = type == AccessType::Write || a.rules.helpers_clobber;
             if (!a.check_stack_range_initialized(regno, reg.off, bytes, zero_size_allowed, type,
-                                                 uninit))
+                                                 uninit, clobber))
                 return false;
             if (uninit) {
                 meta->raw_regno = regno;

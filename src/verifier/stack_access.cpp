@@ -281,7 +281,8 @@ bool read_fixed(Analysis& a, uint32_t frame, int off, int size, int dst_regno) {
 }
 
 bool read_variable(Analysis& a, uint32_t frame, int ptr_regno, int off, int size, int dst_regno) {
-    if (!a.check_stack_range_initialized(ptr_regno, off, size, false, AccessType::Read, false))
+    if (!a.check_stack_range_initialized(ptr_regno, off, size, false, AccessType::Read, false,
+                                         false))
         return false;
     const RegState& reg = a.reg(ptr_regno);
     const int min_off = int(reg.value.smin) + off, max_off = int(reg.value.smax) + off;
@@ -354,7 +355,7 @@ bool check_stack_access(Analysis& a, int regno, int off, int size, AccessType ty
 }
 
 bool Analysis::check_stack_range_initialized(int regno, int off, int size, bool zero_size_allowed,
-                                             AccessType type, bool uninit_is_ok) {
+                                             AccessType type, bool uninit_is_ok, bool clobber) {
     if (size == 0 && !zero_size_allowed)
         return refuse(Rule::HelperArgument, "invalid zero-sized read");
     if (!check_stack_bounds(regno, off, size, type)) return false;
@@ -386,7 +387,6 @@ bool Analysis::check_stack_range_initialized(int regno, int off, int size, bool 
         const size_t slot_no = size_t(slot_index(i));
         const StackSlot& slot = state->frame(ptr.frameno).stack[slot_no];
         const SlotType byte = byte_at(slot, i);
-        const bool clobber = type == AccessType::Write;
         if (byte == SlotType::Misc) {
         } else if (readable(*this, byte)) {
             if (clobber) byte_at(state->frame_mut(ptr.frameno).stack[slot_no], i) = SlotType::Misc;

@@ -176,6 +176,26 @@ TEST(Verify, WhatTheTargetDoesNotHaveIsNamed) {
     EXPECT_EQ(verdict->path.back().note, "struct task_struct.gone: no such member");
 }
 
+// Before 6.13 a helper that reads the stack makes what is there unknown.
+TEST(Verify, WhatHelpersReadStaysKnown) {
+    const TestProgram test = test_program(R"(
+        *(u64 *)(r10 - 8) = 4
+        ld_pseudo r1, 0x1, 0x0
+        r2 = r10
+        r2 += -8
+        call bpf_map_lookup_elem
+        r1 = *(u64 *)(r10 - 8)
+        r2 = r10
+        r2 += -16
+        r2 += r1
+        *(u8 *)(r2 + 0) = 1
+        r0 = 0
+        exit
+)");
+    EXPECT_TRUE(verify(test.object, test.prog, platform::linux_6_18())->accepted);
+    EXPECT_FALSE(verify(test.object, test.prog, platform::linux_6_12())->accepted);
+}
+
 TEST(Verify, WhatIsTooComplexSaysWhereTheWorkWent) {
     Options few;
     few.max_insns = 1000;
