@@ -84,7 +84,7 @@ class Dumper {
         std::string name;         ///< in C, unique; of named composites, enums, typedefs, forwards
     };
 
-    bool failed() const { return too_deep_ || declarator_.exhausted(); }
+    bool failed() const { return too_deep_ || written_ > kMostBytes || declarator_.exhausted(); }
 
     void name_everything() {
         identifiers_.claim("__builtin_va_list");  // the compiler's own, of another size for BPF
@@ -246,6 +246,8 @@ class Dumper {
     std::string enum_body(const Type& type, int indent);
 
     static constexpr int kMaxDepth = 512;
+    /// Of bodies, those inside others counted with each: a kernel's types are 5 MB.
+    static constexpr size_t kMostBytes = size_t{32} << 20;
 
     const Btf& btf_;
     Declarator declarator_;
@@ -255,6 +257,7 @@ class Dumper {
     int indent_ = 0;
     int depth_ = 0;
     bool too_deep_ = false;
+    size_t written_ = 0;
 };
 
 /// Packed is what BTF does not say; align_of() infers it, and then alignment is 1 although a member
@@ -327,6 +330,7 @@ std::string Dumper::body(const Type& type, int indent) {
     indent_ = outer_indent;
     text += tabs + "}";
     if (packed) text += " __attribute__((packed))";
+    written_ += text.size();
     return text;
 }
 

@@ -197,6 +197,13 @@ TEST(DumpC, HostileTypesEndInAnError) {
     w.add_struct("bomb", 0, {{"x", inner, 0}});
     EXPECT_NE(c_of(w).find("cannot be written as C"), std::string::npos);
 
+    Writer holes;  // few of them, but each with 8,000 lines of padding
+    inner = holes.add_struct("", 65'000, {});
+    for (int i = 0; i < 12; i++)
+        inner = holes.add_struct("", 0, {{"a", inner, 0}, {"b", inner, 0}});
+    holes.add_struct("bomb", 0, {{"x", inner, 0}});
+    EXPECT_NE(c_of(holes).find("cannot be written as C"), std::string::npos);
+
     Writer chain;  // typedefs of pointers to each other, endlessly
     for (uint32_t i = 0; i < 2000; i++)
         chain.add_ref(Kind::Typedef, chain.add_ptr(chain.next_id() + 2), "t");
