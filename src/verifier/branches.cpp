@@ -90,6 +90,8 @@ std::optional<bool> outcome_of_numbers(Analysis& a, const RegState& dst, const R
     }
     // Two copies of one register contradict each other no more than they do themselves.
     if (same || !a.is_kernel_at_least(platform::KernelVersion("6.18"))) return std::nullopt;
+    // Bits that contradict bounds are not looked at: 6.18.44 follows both ways.
+    if (operation == isa::kJset) return std::nullopt;
     if (ways.fallen_dst.is_contradiction() || ways.fallen_src.is_contradiction()) return true;
     if (ways.jumped_dst.is_contradiction() || ways.jumped_src.is_contradiction()) return false;
     return std::nullopt;
