@@ -246,7 +246,7 @@ class Dumper {
     std::string enum_body(const Type& type, int indent);
 
     static constexpr int kMaxDepth = 512;
-    /// Of bodies, those inside others counted with each: a kernel's types are 5 MB.
+    /// Of bodies, those inside others counted with each.
     static constexpr size_t kMostBytes = size_t{32} << 20;
 
     const Btf& btf_;
@@ -331,6 +331,7 @@ std::string Dumper::body(const Type& type, int indent) {
     text += tabs + "}";
     if (packed) text += " __attribute__((packed))";
     written_ += text.size();
+    if (failed()) text.clear();  // nobody will see it: no need to copy it to all that it is in
     return text;
 }
 
