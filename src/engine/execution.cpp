@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/interpreter.hpp"
+#include "engine/jit/native_run.hpp"
 #include "maps/map.hpp"
 #include "maps/rcu.hpp"
 #include "platform/limits.hpp"
@@ -42,6 +43,7 @@ Result<std::unique_ptr<Execution>> Execution::create(const Env& env) {
 
 Execution::Execution(const Env& env, uint32_t cpu) : env_(env), cpu_(cpu) {
     std::random_device device;
+    state_.execution = this;
     for (uint64_t& word : random_state_) word = uint64_t{device()} << 32 | device() | 1;
     stack_.fill(0);
 }
@@ -57,7 +59,7 @@ bool Execution::checked() const {
 void Execution::observe(const Op& op, const uint64_t* registers) const {
     if (observer)
         observer(*prog_, uint32_t(&op - prog_->ops().data()),
-                 std::span<const uint64_t, 11>(registers, 11), depth_);
+                 std::span<const uint64_t, 11>(registers, 11), state_.depth);
 }
 
 uint32_t Execution::random() {
@@ -74,28 +76,40 @@ uint32_t Execution::random() {
 Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
                        std::initializer_list<uint64_t> arguments) {
     const maps::rcu::ReadGuard running;
-    event_ = &event;
+    state_.event = &event;
+    state_.depth = 0;
+    state_.at = 0;
     prog_ = &prog;
-    depth_ = 0;
     tail_calls_ = 0;
-    budget_left_ = int64_t(std::min<uint64_t>(budget, INT64_MAX));
+    state_.budget_left = int64_t(std::min<uint64_t>(budget, INT64_MAX));
     fault_.reset();
     held_lock = nullptr;
     frames_[0].may_goto = platform::kMaxLoops;
     memory_.set_event(&event);
     memory_.set_maps(&prog.maps());
-    memory_.set_stack(frame_pointer(1), frame_pointer(0));
+    memory_.set_stack(frame_pointer(0), &state_.depth);
     memory_.forget_added_maps();
     memory_.forget();
 
     uint64_t registers[11] = {};
     std::ranges::copy(arguments, registers + 1);
     registers[10] = frame_pointer(0);
-    const uint64_t r0 = Interpreter(*this).run(prog, start, registers);
+    const uint64_t r0 = prog.native() ? jit::NativeRun(*this).run(prog, start, registers)
+                                      : Interpreter(*this).run(prog, start, registers);
     if (!fault_) check_released();
     memory_.clear_loans();
     if (!fault_) return {.r0 = r0};
     return {.fault = std::move(fault_)};
+}
+
+uint64_t Execution::out_of_budget() {
+    return fault(Fault::Kind::Budget,
+                 fmt::format("it has used its budget of {} instructions", budget));
+}
+
+uint64_t Execution::too_deep() {
+    return fault(Fault::Kind::CallDepth,
+                 fmt::format("more than {} functions deep", isa::kMaxFrames));
 }
 
 /// What a program took, it has to give back; the verifier would have refused it.
@@ -112,18 +126,18 @@ void Execution::check_released() {
 uint64_t Execution::fault(Fault::Kind kind, std::string message, int reg, uint64_t value) {
     if (fault_) return 0;  // the first one is the cause
     Fault fault{.kind = kind, .prog = prog_->name(), .reg = reg, .value = value};
-    if (at_ && at_ >= prog_->ops().data() && at_ < prog_->ops().data() + prog_->ops().size())
-        fault.insn = uint32_t(at_ - prog_->ops().data());
+    fault.insn = state_.at;
     fault.message = std::move(message);
     fault.source = prog_->source_line(fault.insn);
     fault_ = std::move(fault);
+    state_.budget_left = -1;
     return 0;
 }
 
 uint8_t* Execution::check_memory(uint64_t address, uint64_t size, bool write, int reg,
                                  std::string_view what) {
     if (!checked()) return reinterpret_cast<uint8_t*>(address);
-    const Event& event = *event_;
+    const Event& event = *state_.event;
     if (memory_.on_stack(address, size)) return reinterpret_cast<uint8_t*>(address);
     if (!prog_->context_is_memory() && !write &&
         address - reinterpret_cast<uint64_t>(event.ctx) < event.ctx_size &&
@@ -149,7 +163,9 @@ uint8_t* Execution::check_memory(uint64_t address, uint64_t size, bool write, in
 
 uint64_t Execution::call_back(uint64_t function, uint64_t r1, uint64_t r2, uint64_t r3, uint64_t r4,
                               uint64_t r5) {
-    return Interpreter(*this).call_back(function, {r1, r2, r3, r4, r5});
+    const uint64_t arguments[] = {r1, r2, r3, r4, r5};
+    return prog_->native() ? jit::NativeRun(*this).call_back(function, arguments)
+                           : Interpreter(*this).call_back(function, arguments);
 }
 
 bool Execution::is_function(uint64_t value) const {

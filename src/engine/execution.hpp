@@ -15,14 +15,20 @@
 #include "engine/event.hpp"
 #include "engine/fault.hpp"
 #include "engine/memory.hpp"
+#include "engine/run_state.hpp"
 #include "isa/insn.hpp"
 #include "platform/helpers.hpp"
 
 namespace skep::engine {
 
+class Interpreter;
 class Object;
 class Prog;
 struct Op;
+
+namespace jit {
+class NativeRun;
+}
 
 // The state of one thread that runs programs: stack, memory map, budget, and what helpers need to
 // know of the run. Make one for each thread and keep it; it owns one of the per-CPU slots of maps
@@ -60,8 +66,8 @@ class Execution {
     // --- for helpers ---
 
     const Env& env() const { return env_; }
-    Event& event() { return *event_; }
-    Task& task() { return *event_->task; }
+    Event& event() { return *state_.event; }
+    Task& task() { return *state_.event->task; }
     Memory& memory() { return memory_; }
     uint32_t cpu() const { return cpu_; }
     const Prog& prog() const { return *prog_; }  ///< that runs now
@@ -72,7 +78,7 @@ class Execution {
     /// Stops the program: the helper returns at once (any value), and the run ends with this fault.
     /// Returns 0, so that `return x.fault(...)` reads well.
     uint64_t fault(Fault::Kind kind, std::string message, int reg = -1, uint64_t value = 0);
-    bool faulted() const { return fault_.has_value(); }
+    bool faulted() const { return state_.budget_left < 0; }
 
     /// The memory behind a helper's pointer argument in register `reg` (1 to 5), checked where this
     /// run is checked; null after a fault. `what` names the argument in the message: "key".
@@ -91,11 +97,14 @@ class Execution {
   private:
     friend class Prog;
     friend class Interpreter;
+    friend class jit::NativeRun;
 
     Execution(const Env& env, uint32_t cpu);
     Outcome run(const Prog& prog, Event& event, const Op* start,
                 std::initializer_list<uint64_t> arguments);
     void check_released();
+    uint64_t out_of_budget();
+    uint64_t too_deep();
     void observe(const Op& op, const uint64_t* registers) const;
     uint64_t frame_pointer(uint32_t depth) const {
         return reinterpret_cast<uint64_t>(stack_.data() + stack_.size()) -
@@ -112,12 +121,10 @@ class Execution {
     const Env& env_;
     uint32_t cpu_;
     Memory memory_;
-    Event* event_ = nullptr;
+    RunState state_;
     const Prog* prog_ = nullptr;
-    uint32_t depth_ = 0;  // frames in use, less one
     uint32_t tail_calls_ = 0;
-    int64_t budget_left_ = 0;
-    const Op* at_ = nullptr;  // the instruction that calls a helper
+    const Prog* interpret_next_ = nullptr;  // what machine code has tail-called
     std::optional<Fault> fault_;
     uint64_t random_state_[2];
     std::array<Frame, isa::kMaxFrames> frames_;

@@ -5,6 +5,7 @@
 
 #include "engine/helpers.hpp"
 #include "engine/probe.hpp"
+#include "platform/limits.hpp"
 
 // Labels as values are an extension of GCC and clang; nothing standard makes as good a dispatch.
 #pragma GCC diagnostic ignored "-Wpedantic"
@@ -178,7 +179,13 @@ uint64_t compare_exchange(T* where, uint64_t expected_value, T value) {
     }                                                \
     NEXT();
 
-uint64_t Interpreter::run(const Prog& prog, const Op* start, uint64_t* r) {
+uint64_t Interpreter::run(const Prog& prog, const Op* start, uint64_t* registers) {
+    prog_ = &prog;
+    ops_ = prog.ops_.data();
+    return execute(start, registers);
+}
+
+uint64_t Interpreter::execute(const Op* op, uint64_t* r) {
     static const void* const kLabels[] = {
 #define OP(name) &&name,
 #include "engine/opcodes.def"
@@ -187,11 +194,8 @@ uint64_t Interpreter::run(const Prog& prog, const Op* start, uint64_t* r) {
 #include "engine/opcodes.def"
 #undef OP
     };
-    prog_ = &prog;
-    ops_ = prog.ops_.data();
-    const uint32_t outermost = x_.depth_;
-    const Op* op = start;
-    int64_t& budget = x_.budget_left_;
+    const uint32_t outermost = x_.state_.depth;
+    int64_t& budget = x_.state_.budget_left;
     goto* kLabels[op->code];
 
     ALU(Add, a + b)
@@ -268,7 +272,7 @@ JaBack:
     if ((budget += op->off - 1) < 0) goto exhausted;
     JUMP(op->off);
 MayGoto: {
-    uint64_t& left = x_.frames_[x_.depth_].may_goto;
+    uint64_t& left = x_.frames_[x_.state_.depth].may_goto;
     if (left > 0) {
         left--;
         NEXT();
@@ -313,7 +317,7 @@ MayGoto: {
     ATOMIC(CmpXchg, r[0] = compare_exchange(to, r[0], value))
 
 LoadEvent: {
-    const auto* field = reinterpret_cast<const uint8_t*>(x_.event_) + op->imm;
+    const auto* field = reinterpret_cast<const uint8_t*>(x_.state_.event) + op->imm;
     DST = load_at<uint64_t>(field);
 }
     NEXT();
@@ -362,6 +366,7 @@ TailCall:
         prog_ = x_.prog_ = next;
         ops_ = next->ops_.data();
         op = ops_;
+        x_.frames_[x_.state_.depth].may_goto = platform::kMaxLoops;
         goto* kLabels[op->code];
     }
     if (x_.faulted()) goto stopped;
@@ -369,7 +374,7 @@ TailCall:
     NEXT();
 Exit:
 leave:
-    if (x_.depth_ == outermost) return r[0];
+    if (x_.state_.depth == outermost) return r[0];
     op = pop_frame(r);
     NEXT();
 

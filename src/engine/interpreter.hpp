@@ -24,10 +24,18 @@ class Interpreter {
     /// Runs from `start`, at the depth that the execution has, until the function returns.
     uint64_t run(const Prog& prog, const Op* start, uint64_t* registers);
 
+    /// One operation of a program, whatever follows it; not one that jumps, or calls a function of
+    /// the program. False where it has left its function (a packet load beyond the end).
+    bool step(const Prog& prog, uint32_t insn, uint64_t (&registers)[11]);
+
     /// A function of the program with a frame of its own, called by a helper.
     uint64_t call_back(uint64_t function, const uint64_t (&arguments)[5]);
 
   private:
+    friend class jit::NativeRun;
+
+    /// From `op`, one of `ops_` or a copy.
+    uint64_t execute(const Op* op, uint64_t* registers);
     uint8_t* access(const Op* op, uint64_t address, uint32_t size, bool store) {
         const Region& region = x_.memory_.cached(size_t(op - ops_));
         const uint64_t offset = address - region.begin;
@@ -44,6 +52,7 @@ class Interpreter {
     /// After access() has failed: false where that was a fault, and not such a field.
     bool load_context_pointer(const Op* op, uint64_t address, uint64_t* value);
 
+    uint32_t index_of(const Op* op) const { return first_ + uint32_t(op - ops_); }
     bool push_frame(const Op* at, const uint64_t* registers);
     const Op* pop_frame(uint64_t* registers);
     uint64_t call_helper(const Op* op, const uint64_t* registers);
@@ -62,6 +71,7 @@ class Interpreter {
     Execution& x_;
     const Prog* prog_ = nullptr;
     const Op* ops_ = nullptr;
+    uint32_t first_ = 0;        ///< the index of ops_[0]
     const Op* jump_ = nullptr;  ///< the last counted operation, where it was a conditional jump
 };
 

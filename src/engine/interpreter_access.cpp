@@ -17,7 +17,7 @@ uint8_t* Interpreter::access_slowly(const Op* op, uint64_t address, uint32_t siz
         return reinterpret_cast<uint8_t*>(address);
     }
     if (x_.memory_.on_stack(address, size)) return reinterpret_cast<uint8_t*>(address);
-    const Event& event = *x_.event_;
+    const Event& event = *x_.state_.event;
     if (const uint64_t offset = address - reinterpret_cast<uint64_t>(event.ctx);
         offset < event.ctx_size && !prog_->context_is_memory())
         return context_access(op, offset, size, store);
@@ -43,7 +43,7 @@ uint8_t* Interpreter::access_slowly(const Op* op, uint64_t address, uint32_t siz
 
 uint8_t* Interpreter::context_access(const Op* op, uint64_t offset, uint32_t size, bool store) {
     const CtxTable& table = *prog_->ctx_;
-    const Event& event = *x_.event_;
+    const Event& event = *x_.state_.event;
     const bool inside = size <= event.ctx_size - offset;
     if (!inside || !(store ? table.may_store(offset, size) : table.may_load(offset, size))) {
         fault_at(
@@ -60,7 +60,7 @@ uint8_t* Interpreter::context_access(const Op* op, uint64_t offset, uint32_t siz
 }
 
 bool Interpreter::load_context_pointer(const Op* op, uint64_t address, uint64_t* value) {
-    const Event& event = *x_.event_;
+    const Event& event = *x_.state_.event;
     const uint64_t offset = address - reinterpret_cast<uint64_t>(event.ctx);
     if (x_.faulted() || offset >= event.ctx_size) return false;
     switch (prog_->ctx_->pointer(offset)) {
@@ -87,7 +87,7 @@ uint8_t* Interpreter::access_atomic(const Op* op, uint64_t address, uint32_t siz
                  op->dst, address);
         return nullptr;
     }
-    const Event& event = *x_.event_;
+    const Event& event = *x_.state_.event;
     if (address - reinterpret_cast<uint64_t>(event.ctx) < event.ctx_size &&
         !prog_->context_is_memory()) {
         fault_at(op, Fault::Kind::BadContext, "an atomic operation on the context", op->dst,
@@ -102,18 +102,18 @@ uint8_t* Interpreter::access_atomic(const Op* op, uint64_t address, uint32_t siz
 
 bool Interpreter::load_packet(const Op* op, int64_t offset, uint64_t* value) {
     return offset == int32_t(offset) &&
-           load_legacy(*x_.event_, int32_t(offset), uint32_t(op->off), value);
+           load_legacy(*x_.state_.event, int32_t(offset), uint32_t(op->off), value);
 }
 
 void Interpreter::fault_at(const Op* op, Fault::Kind kind, std::string message, int reg,
                            uint64_t value) {
-    x_.at_ = op;
+    x_.state_.at = index_of(op);
     x_.fault(kind, std::move(message), reg, value);
 }
 
 void Interpreter::out_of_budget(const Op* op) {
-    fault_at(op, Fault::Kind::Budget,
-             fmt::format("it has used its budget of {} instructions", x_.budget), -1, 0);
+    x_.state_.at = index_of(op);
+    x_.out_of_budget();
 }
 
 }  // namespace skep::engine

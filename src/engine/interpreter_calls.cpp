@@ -2,6 +2,7 @@
 #include "engine/calls.hpp"
 #include "engine/coverage.hpp"
 #include "engine/interpreter.hpp"
+#include "engine/ops.hpp"
 #include "maps/prog_array.hpp"
 #include "platform/limits.hpp"
 
@@ -10,27 +11,26 @@
 namespace skep::engine {
 
 bool Interpreter::push_frame(const Op* at, const uint64_t* registers) {
-    if (x_.depth_ + 1 >= isa::kMaxFrames) {
-        fault_at(at, Fault::Kind::CallDepth,
-                 fmt::format("more than {} functions deep", isa::kMaxFrames), -1, 0);
+    if (x_.state_.depth + 1 >= isa::kMaxFrames) {
+        x_.state_.at = index_of(at);
+        x_.too_deep();
         return false;
     }
-    Execution::Frame& frame = x_.frames_[++x_.depth_];
+    Execution::Frame& frame = x_.frames_[++x_.state_.depth];
     frame.return_to = at;
     frame.prog = prog_;
     frame.may_goto = platform::kMaxLoops;
     std::copy_n(registers + 6, 4, frame.saved.begin());
-    x_.memory_.set_stack_low(registers[10] - 2 * isa::kStackSize);
     return true;
 }
 
 const Op* Interpreter::pop_frame(uint64_t* registers) {
-    const Execution::Frame& frame = x_.frames_[x_.depth_--];
+    const Execution::Frame& frame = x_.frames_[x_.state_.depth--];
     std::copy(frame.saved.begin(), frame.saved.end(), registers + 6);
     registers[10] += isa::kStackSize;
-    x_.memory_.set_stack_low(registers[10] - isa::kStackSize);
     if (frame.prog != prog_) {  // a tail call has replaced the function that returns
         prog_ = x_.prog_ = frame.prog;
+        x_.state_.at = 0;
         ops_ = prog_->ops_.data();
         x_.memory_.set_maps(prog_->maps_);
         x_.memory_.forget();
@@ -38,31 +38,47 @@ const Op* Interpreter::pop_frame(uint64_t* registers) {
     return frame.return_to;
 }
 
+bool Interpreter::step(const Prog& prog, uint32_t insn, uint64_t (&registers)[11]) {
+    constexpr uint8_t kWentOn = 11;
+    const Op alone[] = {prog.ops_[insn],
+                        {.code = uint16_t(OpCode::Mov64K), .dst = kWentOn, .imm = 1},
+                        {.code = uint16_t(OpCode::Exit)}};
+    uint64_t r[12] = {};
+    std::copy_n(registers, 11, r);
+    prog_ = &prog;
+    ops_ = alone;
+    first_ = insn;
+    execute(alone, r);
+    std::copy_n(r, 11, registers);
+    return r[kWentOn] != 0;
+}
+
 uint64_t Interpreter::call_back(uint64_t function, const uint64_t (&arguments)[5]) {
     // The stack pointer of the frame that called the helper follows from the depth.
     uint64_t registers[11] = {};
     std::copy_n(arguments, 5, registers + 1);
-    registers[10] = x_.frame_pointer(x_.depth_);
+    registers[10] = x_.frame_pointer(x_.state_.depth);
     const Prog& prog = *x_.prog_;
     prog_ = &prog;
-    const Op* at = x_.at_;
-    if (--x_.budget_left_ < 0) {
-        out_of_budget(at);
+    ops_ = prog.ops_.data();
+    const uint32_t at = x_.state_.at;
+    if (--x_.state_.budget_left < 0) {
+        out_of_budget(ops_ + at);
         return 0;
     }
-    if (!push_frame(at, registers)) return 0;
+    if (!push_frame(ops_ + at, registers)) return 0;
     registers[10] -= isa::kStackSize;
     const uint64_t result = run(prog, reinterpret_cast<const Op*>(function), registers);
     if (x_.faulted()) return 0;
     pop_frame(registers);
     x_.prog_ = &prog;
-    x_.at_ = at;
+    x_.state_.at = at;
     return result;
 }
 
 uint64_t Interpreter::call(const Op* op, const Call& call, const uint64_t* r) {
-    x_.at_ = op;
-    const Event& event = *x_.event_;
+    x_.state_.at = index_of(op);
+    const Event& event = *x_.state_.event;
     const uint8_t *meta = event.data_meta, *end = event.data_end;
     const uint64_t result = call.fn(x_, r[1], r[2], r[3], r[4], r[5]);
     if (event.data_meta != meta || event.data_end != end) x_.memory_.forget();
@@ -71,7 +87,7 @@ uint64_t Interpreter::call(const Op* op, const Call& call, const uint64_t* r) {
 
 uint64_t Interpreter::call_helper(const Op* op, const uint64_t* registers) {
     const Call& helper = prog_->calls_[op->imm];
-    x_.at_ = op;
+    x_.state_.at = index_of(op);
     if (helper.proto && !check_arguments(x_, *helper.proto, registers)) return 0;
     return call(op, helper, registers);
 }
@@ -96,7 +112,7 @@ uint64_t Interpreter::call_register(const Op* op, const uint64_t* registers) {
                  number);
         return 0;
     }
-    x_.at_ = op;
+    x_.state_.at = index_of(op);
     if (!check_arguments(x_, *proto, registers)) return 0;
     return call(op, {.fn = fn, .proto = proto}, registers);
 }
@@ -111,7 +127,7 @@ uint16_t Interpreter::count(const Op* op) {
 }
 
 const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {
-    x_.at_ = op;
+    x_.state_.at = index_of(op);
     const platform::HelperProto& proto = platform::helper_proto(platform::HelperId::tail_call);
     if (x_.checked() && !check_arguments(x_, proto, registers)) return nullptr;
     const auto* map = reinterpret_cast<maps::Map*>(registers[2])->as<maps::ProgArray>();
@@ -124,11 +140,12 @@ const Prog* Interpreter::tail_call(const Op* op, const uint64_t* registers) {
     const auto* next = static_cast<const Prog*>(map->prog_at(uint32_t(registers[3])));
     // No prog array of the kernel's holds programs of different types.
     if (!next || next->spec_.type != prog_->spec_.type) return nullptr;
-    if (x_.event_->ctx_size < next->ctx_bytes_) {
-        x_.fault(Fault::Kind::BadContext, next->context_too_small(*x_.event_));
+    if (x_.state_.event->ctx_size < next->ctx_bytes_) {
+        x_.fault(Fault::Kind::BadContext, next->context_too_small(*x_.state_.event));
         return nullptr;
     }
     x_.tail_calls_++;
+    x_.state_.at = 0;
     if (next->maps_ != prog_->maps_) {
         x_.memory_.set_maps(next->maps_);
         x_.memory_.forget();

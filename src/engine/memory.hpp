@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/event.hpp"
+#include "isa/insn.hpp"
 #include "maps/map.hpp"
 
 // The memory that a running program may touch, region by region. The checked interpreter asks it
@@ -71,8 +72,8 @@ class Memory {
     bool on_stack(uint64_t address, uint64_t length) const {
         return stack().contains(address, length);
     }
-    void set_stack(uint64_t lowest, uint64_t top) { stack_low_ = lowest, stack_top_ = top; }
-    void set_stack_low(uint64_t lowest) { stack_low_ = lowest; }
+    /// `depth`: how many frames are in use beside the first, at any time.
+    void set_stack(uint64_t top, const uint32_t* depth) { stack_top_ = top, depth_ = depth; }
     /// Null pointers among them are maps that were not created.
     void set_maps(const std::vector<maps::Map*>* maps) { maps_ = maps; }
     /// An inner map that the program has looked up: as good as one of its own until it ends.
@@ -95,7 +96,8 @@ class Memory {
   private:
     Region stack() const {
         // Never remembered: it shrinks whenever a function returns.
-        return {stack_low_, stack_top_ - stack_low_, Region::Kind::Stack, true, false};
+        const uint64_t size = depth_ ? (uint64_t{*depth_} + 1) * isa::kStackSize : 0;
+        return {stack_top_ - size, size, Region::Kind::Stack, true, false};
     }
     Region packet() const;
     Region find_map_value(uint64_t address, uint64_t length);
@@ -105,8 +107,8 @@ class Memory {
     size_t used_count_ = 0;
     size_t last_slot_ = 0;
     Event* event_ = nullptr;
-    uint64_t stack_low_ = 0;
     uint64_t stack_top_ = 0;
+    const uint32_t* depth_ = nullptr;
     const std::vector<maps::Map*>* maps_ = nullptr;
     std::vector<maps::Map*> added_maps_;
     std::vector<Region> loans_;

@@ -15,6 +15,13 @@ namespace skep::engine {
 
 class Timers;
 
+/// What runs programs that the verifier accepts.
+enum class Jit : uint8_t {
+    Off,       ///< the interpreter
+    Baseline,  ///< machine code, made while the program is loaded; where this is possible
+    Auto,      ///< what is best on this machine
+};
+
 // An object that has been loaded into this process: its maps exist, and its programs can be run.
 //
 //     ObjectSpec spec = SKEP_TRY(object::read_object(bytes, "hello.bpf.o"));
@@ -42,6 +49,8 @@ class Object {
         std::vector<std::pair<size_t, std::shared_ptr<maps::Map>>> maps = {};
         /// Keep the run-time checks of programs that the verifier accepts, too.
         bool checked = false;
+        /// Programs that are checked, traced or counted are interpreted in any case.
+        Jit jit = Jit::Off;
         /// Execution::observer is to be told of each instruction.
         bool traced = false;
         /// Calls of these go to Env::mock, which must be set. They need not be ones that the engine

@@ -8,6 +8,7 @@
 #include "base/text.hpp"
 #include "engine/calls.hpp"
 #include "engine/coverage.hpp"
+#include "engine/jit/native_code.hpp"
 
 namespace skep::engine {
 

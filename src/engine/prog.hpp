@@ -19,8 +19,13 @@ namespace skep::engine {
 
 class Coverage;
 class CtxTable;
+class Interpreter;
+class ProgLoader;
 class Timers;
 struct Call;
+namespace jit {
+class NativeCode;
+}
 
 /// One instruction as the interpreter runs it: what to do, operands widened, and references
 /// resolved. The second half of a wide instruction keeps its place, so that indices are those of
@@ -62,6 +67,12 @@ class Prog {
                  std::initializer_list<uint64_t> arguments) const;
 
     const std::vector<Op>& ops() const { return ops_; }
+    /// What CallHelper and CallKfunc refer to.
+    const std::vector<Call>& calls() const { return calls_; }
+    /// Its machine code; null where it is interpreted, and why_not_native() says why, if anything
+    /// but Object::Options::jit is the cause.
+    const jit::NativeCode* native() const { return native_.get(); }
+    const std::string& why_not_native() const { return why_not_native_; }
     /// The maps that it, and what it may tail-call or find in map-in-maps, can have values of.
     const std::vector<maps::Map*>& maps() const { return *maps_; }
     const CtxTable& ctx() const { return *ctx_; }
@@ -77,13 +88,14 @@ class Prog {
   private:
     friend class ProgLoader;
     friend class Interpreter;
+    friend class jit::NativeRun;
     Prog();
     std::string context_too_small(const Event& event) const;
 
     object::ProgSpec spec_;
     std::shared_ptr<const btf::Btf> btf_;
     std::vector<Op> ops_;
-    std::vector<Call> calls_;  ///< what CallHelper and CallKfunc refer to
+    std::vector<Call> calls_;
     const std::vector<maps::Map*>* maps_ = nullptr;
     const CtxTable* ctx_ = nullptr;
     Timers* timers_ = nullptr;
@@ -92,6 +104,8 @@ class Prog {
     bool unchecked_ = false;
     uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
     std::unique_ptr<Coverage> coverage_;
+    std::unique_ptr<const jit::NativeCode> native_;
+    std::string why_not_native_;
 };
 
 }  // namespace skep::engine

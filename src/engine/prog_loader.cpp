@@ -8,6 +8,7 @@
 #include "engine/coverage.hpp"
 #include "engine/ctx_table.hpp"
 #include "engine/embedded_types.hpp"
+#include "engine/jit/native_code.hpp"
 #include "engine/mocks.hpp"
 #include "engine/ops.hpp"
 #include "engine/reachable.hpp"
@@ -61,6 +62,8 @@ Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spe
     if (options_.traced)
         for (Op& op : prog->ops_) op.code += kOpCodes;
     if (options_.coverage) prog->coverage_ = std::make_unique<Coverage>(spec.insns, prog->ops_);
+    if (options_.jit != Jit::Off && prog->unchecked_ && !options_.traced && !options_.coverage)
+        compile(*prog);
     return prog;
 }
 
@@ -79,6 +82,15 @@ bool tail_calls_in_function(const Prog& prog) {
 }
 
 }  // namespace
+
+/// A program that cannot become machine code is interpreted.
+void ProgLoader::compile(Prog& prog) const {
+    auto native = jit::NativeCode::compile(prog);
+    if (native)
+        prog.native_ = std::move(*native);
+    else
+        prog.why_not_native_ = native.error().message;
+}
 
 Result<void> ProgLoader::verify(Prog& prog) const {
     std::string& why_not = prog.why_not_verified_;

@@ -213,6 +213,10 @@ void Assembler::multiply(Width width, Reg to, Reg from, int32_t imm) {
         imm32(imm);
 }
 
+void Assembler::multiply_high(Width width, Reg by) {
+    op_rr(wide(width), {0xf7}, 4, by);
+}
+
 void Assembler::shift(Shift op, Width width, Reg reg, uint8_t count) {
     op_rr(wide(width), {0xc1}, uint8_t(op), reg);
     byte(count);

@@ -52,6 +52,7 @@ enum class Cond : uint8_t {
     NotEqual,
     BelowEqual,
     Above,
+    Sign,  ///< the result is negative
     Less = 12,
     GreaterEqual,
     LessEqual,
@@ -105,6 +106,7 @@ class Assembler {
     void negate(Width width, Reg reg);
     void multiply(Width width, Reg to, Reg from);
     void multiply(Width width, Reg to, Reg from, int32_t imm);
+    void multiply_high(Width width, Reg by);  ///< rax by `by`, unsigned: into rdx:rax
     void shift(Shift op, Width width, Reg reg, uint8_t count);
     void shift_by_cl(Shift op, Width width, Reg reg);
     /// BMI2: any register counts, flags stay.

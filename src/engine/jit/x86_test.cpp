@@ -227,6 +227,8 @@ const Case kCases[] = {
     CASE("testq $0x80, %r15", test(W64, r15, 0x80), "49 f7 c7 80 00 00 00")
     CASE("negq %r10", negate(W64, r10), "49 f7 da")
     CASE("imulq %r9, %rcx", multiply(W64, rcx, r9), "49 0f af c9")
+    CASE("mulq %r10", multiply_high(W64, r10), "49 f7 e2")
+    CASE("mull %edi", multiply_high(W32, rdi), "f7 e7")
     CASE("imulq $10, %rdi, %r8", multiply(W64, r8, rdi, 10), "4c 6b c7 0a")
     CASE("imulq $1000, %rdi, %rdi", multiply(W64, rdi, rdi, 1000), "48 69 ff e8 03 00 00")
     CASE("shlq $7, %r9", shift(Shift::Left, W64, r9, 7), "49 c1 e1 07")

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: Apache-2.0
+// Machine code against the interpreter: the same object is loaded for both, run on the same events,
+// and must do the same.
+#include "engine/jit/emitter.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/packet/packet_buffer.hpp"
+#include "engine/testing.hpp"
+#include "engine/timers.hpp"
+#include "maps/array.hpp"
+#include "maps/prog_array.hpp"
+
+namespace skep::engine {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr uint64_t kEdges[] = {0,
+                               1,
+                               2,
+                               7,
+                               31,
+                               32,
+                               63,
+                               64,
+                               0x7f,
+                               0x80,
+                               0xff,
+                               0x8000,
+                               0x7fffffff,
+                               0x80000000,
+                               0xffffffff,
+                               0x100000000,
+                               0x1122334455667788,
+                               0x7fffffffffffffff,
+                               0x8000000000000000,
+                               0x8000000000000001,
+                               0xfffffffffffffffe,
+                               0xffffffffffffffff};
+
+/// Whether this process can run machine code at all.
+bool can_run() {
+    const Result<jit::Trampoline>& trampoline = jit::trampoline();
+    if (!trampoline) {
+        EXPECT_EQ(trampoline.error().code, ErrorCode::Unsupported);
+    }
+    return trampoline.has_value();
+}
+
+class Emitter : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        if (!can_run()) GTEST_SKIP() << jit::trampoline().error().message;
+        env_.printk = [this](std::string_view text) { printed_ += text; };
+        execution_ = *Execution::create(env_);
+    }
+
+    std::unique_ptr<Object> load(const object::ObjectSpec& spec, Jit jit) {
+        auto object = Object::load(spec, env_, {.jit = jit});
+        EXPECT_TRUE(object) << object.error().to_string();
+        if (!object) return nullptr;
+        for (const auto& prog : (*object)->progs()) {
+            EXPECT_TRUE(prog->runs_unchecked()) << prog->why_not_verified();
+            EXPECT_EQ(prog->native() != nullptr, jit != Jit::Off) << prog->why_not_native();
+        }
+        return std::move(*object);
+    }
+
+    Outcome run(const Object& object, std::span<const uint64_t> context) {
+        Bytes bytes(std::max<size_t>(context.size() * 8, 8));
+        if (!context.empty()) std::memcpy(bytes.data(), context.data(), context.size() * 8);
+        Event event{.ctx = bytes.data(), .ctx_size = uint32_t(bytes.size()), .task = &task_};
+        execution_->budget = budget_;
+        return object.progs()[0]->run(*execution_, event);
+    }
+
+    /// Of both, which must be the same.
+    Outcome both(const object::ObjectSpec& spec, std::span<const uint64_t> context = {}) {
+        const auto interpreted = load(spec, Jit::Off), native = load(spec, Jit::Baseline);
+        if (!interpreted || !native) return {};
+        const Outcome expected = run(*interpreted, context), outcome = run(*native, context);
+        EXPECT_EQ(outcome.r0, expected.r0);
+        EXPECT_EQ(outcome.fault ? outcome.fault->to_string() : "",
+                  expected.fault ? expected.fault->to_string() : "");
+        return outcome;
+    }
+    Outcome both(std::string_view text, std::span<const uint64_t> context = {}) {
+        SCOPED_TRACE(text);
+        return both(object_of(text, ProgType::RawTracepoint), context);
+    }
+
+    /// `text` with each pair of numbers in rD and rS; then all registers count.
+    void try_numbers(const std::string& text, int dst, int src) {
+        std::string program =
+            "r0 = *(u64 *)(r1 + 0)\n*(u64 *)(r10 - 512) = r0\n"
+            "r0 = *(u64 *)(r1 + 8)\n*(u64 *)(r10 - 504) = r0\n";
+        for (int i = 0; i <= 9; i++)
+            program += fmt::format("r{0} = {0}\nr{0} <<= 33\nr{0} += {0}\n", i);
+        program += fmt::format("r{} = *(u64 *)(r10 - 504)\nr{} = *(u64 *)(r10 - 512)\n", src, dst);
+        program += text + "\n";
+        for (int i = 1; i <= 9; i++) program += fmt::format("r0 *= 31\nr0 ^= r{}\n", i);
+        program += "exit";
+        const object::ObjectSpec spec = object_of(program, ProgType::RawTracepoint);
+        const auto interpreted = load(spec, Jit::Off), native = load(spec, Jit::Baseline);
+        if (!interpreted || !native) return;
+        for (const uint64_t a : kEdges)
+            for (const uint64_t b : kEdges) {
+                const uint64_t context[] = {a, b};
+                const Outcome expected = run(*interpreted, context),
+                              outcome = run(*native, context);
+                ASSERT_FALSE(outcome.fault);
+                ASSERT_EQ(outcome.r0, expected.r0)
+                    << text << fmt::format(" on {:#x} and {:#x}\n", a, b) << program;
+            }
+    }
+
+    Env env_;
+    NoTask task_;
+    std::string printed_;
+    uint64_t budget_ = 1'000'000;
+    std::unique_ptr<Execution> execution_;
+};
+
+constexpr std::pair<int, int> kPairs[] = {{0, 1}, {0, 2}, {0, 3}, {1, 0}, {1, 2}, {1, 3}, {2, 0},
+                                          {2, 3}, {2, 9}, {3, 0}, {3, 2}, {3, 3}, {3, 6}, {2, 2},
+                                          {0, 0}, {6, 3}, {6, 0}, {6, 2}, {7, 4}, {4, 8}, {5, 5}};
+
+TEST_F(Emitter, ArithmeticOfRegisters) {
+    for (const auto& [dst, src] : kPairs)
+        for (const char* op : {"+=", "-=", "*=", "/=", "%=", "s/=", "s%=", "|=", "&=", "^=", "<<=",
+                               ">>=", "s>>=", "="})
+            for (const char width : {'r', 'w'})
+                try_numbers(fmt::format("{0}{1} {2} {0}{3}", width, dst, op, src), dst, src);
+}
+
+TEST_F(Emitter, ArithmeticOfNumbers) {
+    constexpr int32_t kNumbers[] = {1,
+                                    -1,
+                                    2,
+                                    3,
+                                    5,
+                                    7,
+                                    10,
+                                    -7,
+                                    64,
+                                    100,
+                                    255,
+                                    641,
+                                    65535,
+                                    1000000,
+                                    127,
+                                    1 << 20,
+                                    0x7fffffff,
+                                    INT32_MIN,
+                                    INT32_MIN + 1,
+                                    1 << 30};
+    for (const int dst : {0, 1, 2, 3, 8})
+        for (const char* op : {"+=", "-=", "*=", "/=", "%=", "s/=", "s%=", "|=", "&=", "^=", "="})
+            for (const char width : {'r', 'w'})
+                for (const int32_t number : kNumbers)
+                    try_numbers(fmt::format("{}{} {} {}", width, dst, op, number), dst,
+                                dst == 4 ? 5 : 4);
+    for (const int dst : {0, 3, 8})
+        for (const char* op : {"<<=", ">>=", "s>>="})
+            for (const char width : {'r', 'w'})
+                for (const int count : {0, 1, 8, 31, 32, 63})
+                    if (width == 'r' || count < 32)
+                        try_numbers(fmt::format("{}{} {} {}", width, dst, op, count), dst, 4);
+}
+
+TEST_F(Emitter, MovesAndBytes) {
+    for (const auto& [dst, src] : kPairs) {
+        for (const char* text : {"r{} = (s8)r{}", "r{} = (s16)r{}", "r{} = (s32)r{}",
+                                 "w{} = (s8)w{}", "w{} = (s16)w{}"})
+            try_numbers(fmt::format(fmt::runtime(text), dst, src), dst, src);
+        for (const char* text :
+             {"r{0} = le16 r{0}", "r{0} = le32 r{0}", "r{0} = be16 r{0}", "r{0} = be32 r{0}",
+              "r{0} = be64 r{0}", "r{0} = bswap16 r{0}", "r{0} = -r{0}", "w{0} = -w{0}"})
+            try_numbers(fmt::format(fmt::runtime(text), dst), dst, src);
+        if (dst != src) {
+            try_numbers(fmt::format("r{0} = r{1}\nr{0} += -5", dst, src), dst, src);
+            for (const int count : {8, 32, 48, 56})
+                for (const char* then : {">>=", "s>>="})
+                    try_numbers(fmt::format("r{0} <<= {1}\nr{0} {2} {1}", dst, count, then), dst,
+                                src);
+        }
+    }
+}
+
+TEST_F(Emitter, Jumps) {
+    for (const auto& [dst, src] : kPairs)
+        for (const char* op : {"==", "!=", ">", ">=", "<", "<=", "s>", "s>=", "s<", "s<=", "&"})
+            for (const char width : {'r', 'w'}) {
+                try_numbers(
+                    fmt::format("if {0}{1} {2} {0}{3} goto +1\nr9 = 5", width, dst, op, src), dst,
+                    src);
+                for (const int32_t number : {0, 1, -1, 0x7fffffff})
+                    try_numbers(
+                        fmt::format("if {}{} {} {} goto +1\nr9 = 5", width, dst, op, number), dst,
+                        src);
+                // Backward, at most once.
+                try_numbers(fmt::format("r9 = 0\ngoto +3\nr9 += 1\nif r9 > 1 goto +2\ngoto +0\n"
+                                        "if {0}{1} {2} {0}{3} goto -4",
+                                        width, dst, op, src),
+                            dst == 9 ? 8 : dst, src == 9 ? 8 : src);
+            }
+}
+
+TEST_F(Emitter, Memory) {
+    constexpr std::string_view kFill = "*(u64 *)(r10 - 8) = r2\n*(u64 *)(r10 - 16) = r3\n";
+    for (const int reg : {0, 1, 2, 3, 4, 5, 6, 7, 8, 9})
+        for (const char* text :
+             {"r{} = *(u8 *)(r10 - 3)", "r{} = *(u16 *)(r10 - 4)", "r{} = *(u32 *)(r10 - 8)",
+              "r{} = *(u64 *)(r10 - 16)", "r{} = *(s8 *)(r10 - 3)", "r{} = *(s16 *)(r10 - 4)",
+              "r{} = *(s32 *)(r10 - 8)", "*(u8 *)(r10 - 7) = r{}\nr9 = *(u64 *)(r10 - 8)",
+              "*(u16 *)(r10 - 6) = r{}\nr9 = *(u64 *)(r10 - 8)",
+              "*(u32 *)(r10 - 4) = r{}\nr9 = *(u64 *)(r10 - 8)",
+              "*(u64 *)(r10 - 16) = r{}\nr9 = *(u64 *)(r10 - 16)",
+              "r{0} = load_acquire((u32 *)(r10 - 8))",
+              "store_release((u16 *)(r10 - 8), r{})\nr9 = *(u64 *)(r10 - 8)"})
+            try_numbers(std::string(kFill) + fmt::format(fmt::runtime(text), reg), reg == 2 ? 3 : 2,
+                        reg == 2 ? 2 : 3);
+    for (const char* text : {"*(u8 *)(r10 - 7) = -1", "*(u16 *)(r10 - 8) = 0x1234",
+                             "*(u32 *)(r10 - 4) = -5", "*(u64 *)(r10 - 8) = -6"})
+        try_numbers(std::string(kFill) + text + "\nr9 = *(u64 *)(r10 - 8)", 2, 3);
+}
+
+TEST_F(Emitter, Atomics) {
+    for (const int reg : {0, 1, 2, 3, 6, 9}) {
+        const int base = reg == 0 ? 4 : 0;
+        const std::string fill = fmt::format(
+            "*(u64 *)(r10 - 8) = r2\n*(u64 *)(r10 - 16) = r3\nr{0} = r10\nr{0} += -20\n", base);
+        for (const char* size : {"u32", "u64"})
+            for (const char* op : {"+=", "|=", "&=", "^="})
+                try_numbers(
+                    fill + fmt::format("lock *({} *)(r{} + 12) {} {}{}\nr{} = 0\n"
+                                       "r9 = *(u64 *)(r10 - 8)",
+                                       size, base, op, size[1] == '3' ? 'w' : 'r', reg, base),
+                    2, 3);
+        for (const char* op : {"add", "or", "and", "xor"}) {
+            try_numbers(fill + fmt::format("r{0} = atomic_fetch_{1}((u64 *)(r{2} + 12), r{0})\n"
+                                           "r{2} = 0\nr8 = *(u64 *)(r10 - 8)",
+                                           reg, op, base),
+                        2, 3);
+            try_numbers(fill + fmt::format("w{0} = atomic_fetch_{1}((u32 *)(r{2} + 12), w{0})\n"
+                                           "r{2} = 0\nr8 = *(u64 *)(r10 - 8)",
+                                           reg, op, base),
+                        2, 3);
+        }
+        try_numbers(fill + fmt::format("r{0} = xchg_64(r{1} + 12, r{0})\nr{1} = 0\n"
+                                       "r8 = *(u64 *)(r10 - 8)",
+                                       reg, base),
+                    2, 3);
+        try_numbers(fill + fmt::format("w{0} = xchg32_32(r{1} + 12, w{0})\nr{1} = 0\n"
+                                       "r8 = *(u64 *)(r10 - 8)",
+                                       reg, base),
+                    2, 3);
+        for (const char* same : {"r0 = r2\n", "r0 = r3\n"}) {
+            const std::string begin = std::string("*(u64 *)(r10 - 8) = r2\n") + same;
+            try_numbers(begin + fmt::format("r0 = cmpxchg_64(r10 - 8, r0, r{})\n"
+                                            "r8 = *(u64 *)(r10 - 8)",
+                                            reg),
+                        2, 3);
+            try_numbers(begin + fmt::format("w0 = cmpxchg32_32(r10 - 8, w0, w{})\n"
+                                            "r8 = *(u64 *)(r10 - 8)",
+                                            reg),
+                        2, 3);
+        }
+    }
+}
+
+TEST_F(Emitter, FunctionsKeepTheRegistersOfTheirCallers) {
+    // Seven deep beside main; each uses other registers, and writes to its own frame.
+    std::string text =
+        "main:\nr6 = 61\nr7 = 71\nr8 = 81\nr9 = 91\n*(u64 *)(r10 - 8) = 5\nr1 = 1\ncall f1\n";
+    text +=
+        "r0 += r6\nr0 *= 3\nr0 += r7\nr0 *= 3\nr0 += r8\nr0 *= 3\nr0 += r9\n"
+        "r1 = *(u64 *)(r10 - 8)\nr0 += r1\nexit\n";
+    for (int i = 1; i <= 7; i++) {
+        const int reg = 6 + i % 4;
+        text += fmt::format("f{}:\nr{} = r1\n*(u64 *)(r10 - 8) = r1\nr1 += {}\n", i, reg, i);
+        text += i < 7 ? fmt::format("call f{}\n", i + 1) : "r0 = r1\n";
+        text += fmt::format("r0 *= 5\nr0 += r{}\nr1 = *(u64 *)(r10 - 8)\nr0 ^= r1\nexit\n", reg);
+    }
+    const Outcome outcome = both(text);
+    EXPECT_FALSE(outcome.fault);
+    EXPECT_NE(outcome.r0, 0u);
+}
+
+TEST_F(Emitter, TheBudgetEndsLoopsAndLongRuns) {
+    // Twice 10 rounds of 3 instructions and a call each.
+    constexpr std::string_view kText =
+        "main:\nr6 = *(u64 *)(r1 + 0)\nr6 &= 15\nr7 = 0\nr8 = 0\n"
+        "r1 = r8\ncall f\nr7 += r0\nr8 += 1\nif r8 < r6 goto -5\nr0 = r7\nexit\n"
+        "f:\nr2 = 0\nr2 += 1\nif r2 < 5 goto -2\nr0 = r1\nr0 += r2\nexit";
+    const uint64_t rounds[] = {10};
+    uint64_t least = 0;
+    for (budget_ = 0; budget_ < 300 && least == 0; budget_++) {
+        const Outcome outcome = both(kText, rounds);
+        if (!outcome.fault) {
+            EXPECT_EQ(outcome.r0, 95u);
+            least = budget_;
+        } else {
+            EXPECT_EQ(outcome.fault->kind, Fault::Kind::Budget);
+        }
+    }
+    EXPECT_GT(least, 50u);
+}
+
+TEST_F(Emitter, MayGotoEnds) {
+    budget_ = uint64_t{1} << 30;
+    constexpr std::string_view kText =
+        "main:\nr6 = 0\nr6 += 1\nmay_goto +1\ngoto -3\ncall f\nr0 += r6\nexit\n"
+        "f:\nr0 = 0\nr0 += 1\nmay_goto +1\ngoto -3\nexit";
+    EXPECT_EQ(both(kText).r0, 2 * ((uint64_t{1} << 23) + 1));
+}
+
+TEST_F(Emitter, HelpersGetTheirArguments) {
+    // bpf_strtol: 5 arguments would be best, 4 it is; its result and what it writes.
+    EXPECT_EQ(both("*(u64 *)(r10 - 8) = 0x333231\nr6 = 7\nr7 = 8\nr8 = 9\nr9 = 10\n"
+                   "r1 = r10\nr1 += -8\nr2 = 8\nr3 = 0\nr4 = r10\nr4 += -16\n"
+                   "*(u64 *)(r10 - 16) = 0\ncall 105\nr1 = *(u64 *)(r10 - 16)\n"
+                   "r0 *= 1000\nr0 += r1\nr0 *= 100000\nr6 *= 1000\nr0 += r6\nr7 *= 100\nr0 += r7\n"
+                   "r8 *= 10\nr0 += r8\nr0 += r9\nexit")
+                  .r0,
+              312300000u + 7000 + 800 + 90 + 10);
+    // In a function, and in a loop, whose budget lives in a register.
+    both(
+        "main:\nr6 = 0\nr7 = 0\ncall 5\nr7 += 1\ncall f\nr6 += r0\nr7 += 1\nif r7 < 20 goto -6\n"
+        "r0 = r6\nexit\n"
+        "f:\nr6 = 3\ncall 8\nr0 = 1\nr0 += r6\nexit");
+}
+
+constexpr std::string_view kLoop =
+    "main:\nr6 = r1\n*(u64 *)(r10 - 8) = 0\nr1 = 10\nr2 = callback ll\nr3 = r10\nr3 += -8\nr4 = 0\n"
+    "call 181\nr1 = *(u64 *)(r10 - 8)\nr0 *= 1000\nr0 += r1\nexit\n"
+    "callback:\nr6 = r2\nr3 = *(u64 *)(r2 + 0)\nr3 += r1\n*(u64 *)(r6 + 0) = r3\nr7 = 5\nr0 = 0\n"
+    "if r1 < 7 goto +1\nr0 = 1\nexit";
+
+TEST_F(Emitter, CallbacksRun) {
+    const Outcome outcome = both(kLoop);
+    EXPECT_FALSE(outcome.fault);
+    EXPECT_EQ(outcome.r0, 8000u + 28);
+    for (budget_ = 0; budget_ < 12; budget_++) both(kLoop);
+}
+
+TEST_F(Emitter, CodeAndInstructionsFindEachOther) {
+    const auto object = load(object_of(kLoop, ProgType::RawTracepoint), Jit::Baseline);
+    const Prog& prog = *object->progs()[0];
+    const jit::NativeCode& native = *prog.native();
+    EXPECT_EQ(native.function(0), native.bytes().data());
+    EXPECT_EQ(native.function(1), nullptr);
+    size_t total = 0;
+    for (uint32_t i = 0; i < prog.spec().insns.size(); i++) {
+        const auto bytes = native.bytes_of(i);
+        total += bytes.size();
+        if (bytes.empty()) continue;
+        EXPECT_EQ(native.insn_at(bytes.data()), i);
+        EXPECT_EQ(native.insn_at(&bytes.back()), i);
+    }
+    EXPECT_LT(total, native.bytes().size());
+    EXPECT_FALSE(native.insn_at(native.bytes().data() + total));
+    EXPECT_LT(native.overhead(), 1024u);
+}
+
+TEST_F(Emitter, NothingIsCompiledThatIsCheckedTracedOrCounted) {
+    const object::ObjectSpec spec = object_of("r0 = 1\nexit", ProgType::RawTracepoint);
+    for (const Object::Options& options : {Object::Options{.checked = true, .jit = Jit::Baseline},
+                                           Object::Options{.jit = Jit::Baseline, .traced = true},
+                                           Object::Options{.jit = Jit::Baseline, .coverage = true}})
+        EXPECT_FALSE((*Object::load(spec, env_, options))->progs()[0]->native());
+    const object::ObjectSpec refused = object_of("r0 = r5\nexit", ProgType::RawTracepoint);
+    EXPECT_FALSE((*Object::load(refused, env_, {.jit = Jit::Baseline}))->progs()[0]->native());
+}
+
+}  // namespace
+}  // namespace skep::engine

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/result.hpp"
+#include "engine/jit/code_memory.hpp"
+
+namespace skep::engine {
+class Prog;
+}
+
+namespace skep::engine::jit {
+
+// A verified program as machine code: the baseline tier. One pass over Prog::ops(), which are right
+// as they stand (verified_ops.hpp), and nothing is optimised but what two neighbours give.
+//
+//     auto native = NativeCode::compile(prog);          // x86-64; elsewhere Unsupported
+//     if (native) ... (*native)->function(0) ...        // native_run.hpp calls it
+//
+// Immutable. docs/engine.md says how the code is laid out.
+class NativeCode {
+  public:
+    struct Function {
+        uint32_t insn;
+        uint32_t offset;
+    };
+
+    static Result<std::unique_ptr<const NativeCode>> compile(const Prog& prog);
+
+    /// `lengths`: how many bytes each operation has become.
+    NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
+               std::span<const uint32_t> lengths);
+
+    /// Where the function that begins at this instruction does; null where none does.
+    const uint8_t* function(uint64_t insn) const;
+
+    std::span<const uint8_t> bytes() const { return code_->bytes(); }
+    /// What an instruction has become: nothing where the one before it is done with it. What lies
+    /// behind the last instruction is what jumps lead to that are hardly ever taken.
+    std::span<const uint8_t> bytes_of(uint32_t insn) const;
+    /// The instruction that an address in the code belongs to.
+    std::optional<uint32_t> insn_at(const uint8_t* address) const;
+    /// Bytes beside the code.
+    size_t overhead() const;
+
+  private:
+    template <typename Visit>
+    void walk(const Visit& visit) const;
+
+    std::unique_ptr<Code> code_;
+    std::vector<Function> functions_;
+    std::vector<uint8_t> lengths_;  ///< a byte each; 255: the next four
+};
+
+}  // namespace skep::engine::jit

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/jit/native_run.hpp"
+
+#include <algorithm>
+
+#include "engine/interpreter.hpp"
+#include "engine/jit/native_code.hpp"
+#include "engine/ops.hpp"
+#include "engine/probe.hpp"
+#include "platform/limits.hpp"
+
+namespace skep::engine::jit {
+
+uint64_t NativeRun::run(const Prog& prog, const Op* start, uint64_t* registers) {
+    const uint8_t* code = prog.native()->function(uint64_t(start - prog.ops_.data()));
+    if (!code) return Interpreter(x_).run(prog, start, registers);
+    x_.interpret_next_ = nullptr;
+    const uint64_t r0 = trampoline()->enter(&x_.state_, code, registers);
+    const Prog* next = x_.interpret_next_;
+    if (!next) [[likely]]
+        return r0;
+    x_.interpret_next_ = nullptr;
+    x_.memory_.forget();
+    x_.frames_[0].may_goto = platform::kMaxLoops;
+    return Interpreter(x_).run(*next, next->ops_.data(), registers);
+}
+
+uint64_t NativeRun::call_back(uint64_t function, const uint64_t (&arguments)[5]) {
+    const Prog& prog = *x_.prog_;
+    const auto begin = reinterpret_cast<uint64_t>(prog.ops_.data());
+    const uint8_t* code = prog.native()->function((function - begin) / sizeof(Op));
+    if (!code || function % sizeof(Op) != begin % sizeof(Op))
+        return x_.fault(Fault::Kind::BadCall, "a callback that is no function of the program");
+    if (--x_.state_.budget_left < 0) return x_.out_of_budget();
+    if (x_.state_.depth + 1 >= isa::kMaxFrames) return x_.too_deep();
+    const uint32_t at = x_.state_.at;
+    uint64_t registers[11] = {};
+    std::copy_n(arguments, 5, registers + 1);
+    registers[10] = x_.frame_pointer(++x_.state_.depth);
+    const uint64_t r0 = trampoline()->enter(&x_.state_, code, registers);
+    if (x_.faulted()) return 0;
+    x_.state_.depth--;
+    x_.state_.at = at;
+    // An interpreted program may have called, whose packet may now be another.
+    x_.memory_.forget();
+    return r0;
+}
+
+void NativeRun::step(Execution& x) {
+    // What it calls may come here, too.
+    uint64_t registers[11];
+    std::copy_n(x.state_.registers, 11, registers);
+    // Calls from machine code do not look whether a packet has moved.
+    x.memory_.forget();
+    const bool went_on = Interpreter(x).step(*x.prog_, x.state_.at, registers);
+    std::copy_n(registers, 11, x.state_.registers);
+    x.state_.registers[11] = went_on;
+}
+
+uint64_t NativeRun::probe_load(Execution& x, uint64_t address, uint32_t which) {
+    const auto load = [&]<typename T>(T value) {
+        read_kernel(x, &value, sizeof value, address);
+        return static_cast<uint64_t>(static_cast<int64_t>(value));
+    };
+    switch (OpCode(uint32_t(OpCode::ProbeLoadB) + which)) {
+        case OpCode::ProbeLoadB: return load(uint8_t{0});
+        case OpCode::ProbeLoadH: return load(uint16_t{0});
+        case OpCode::ProbeLoadW: return load(uint32_t{0});
+        case OpCode::ProbeLoadSxB: return load(int8_t{0});
+        case OpCode::ProbeLoadSxH: return load(int16_t{0});
+        case OpCode::ProbeLoadSxW: return load(int32_t{0});
+        default: return load(uint64_t{0});
+    }
+}
+
+const uint8_t* NativeRun::tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {
+    const Prog& prog = *x.prog_;
+    const Op* op = &prog.ops_[x.state_.at];
+    uint64_t registers[11] = {0, ctx, map, index};
+    Interpreter interpreter(x);
+    interpreter.prog_ = &prog;
+    interpreter.ops_ = prog.ops_.data();
+    const Prog* next = interpreter.tail_call(op, registers);
+    if (!next) return nullptr;
+    x.prog_ = next;
+    if (next->native()) return next->native()->function(0);
+    x.interpret_next_ = next;
+    return trampoline()->leave;
+}
+
+}  // namespace skep::engine::jit

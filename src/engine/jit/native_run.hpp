@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <cstdint>
+
+#include "engine/execution.hpp"
+
+namespace skep::engine::jit {
+
+class NativeCode;
+
+// Runs machine code, and is what machine code calls where an operation is not worth code of its
+// own. These are plain functions that return in every case; a fault they leave in the execution,
+// and the machine code behind the call sees it and unwinds. So no C++ frame is ever jumped over.
+class NativeRun {
+  public:
+    explicit NativeRun(Execution& execution) : x_(execution) {}
+
+    /// As Interpreter has them; `prog` has machine code.
+    uint64_t run(const Prog& prog, const Op* start, uint64_t* registers);
+    uint64_t call_back(uint64_t function, const uint64_t (&arguments)[5]);
+
+    // --- for machine code ---
+
+    /// The operation at RunState::at, on RunState::registers; registers[11]: 0 where it has left
+    /// its function.
+    static void step(Execution& x);
+    /// ProbeLoad: `which` counts from ProbeLoadB.
+    static uint64_t probe_load(Execution& x, uint64_t address, uint32_t which);
+    /// Where to go on; null where the tail call fails, or there is a fault.
+    static const uint8_t* tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index);
+    static void out_of_budget(Execution& x) { x.out_of_budget(); }
+    static void too_deep(Execution& x) { x.too_deep(); }
+
+  private:
+    Execution& x_;
+};
+
+/// The way from C++ into machine code and back, made once.
+struct Trampoline {
+    /// Runs `code` with r1 to r5 and r10 of `registers`; returns its r0, or 0 after a fault.
+    uint64_t (*enter)(RunState* state, const uint8_t* code, const uint64_t* registers);
+    const uint8_t* fault;  ///< where machine code jumps to after a fault
+    const uint8_t* leave;  ///< a function that does nothing
+};
+const Result<Trampoline>& trampoline();
+
+}  // namespace skep::engine::jit
