@@ -14,14 +14,8 @@ using enum x86::Width;
 
 #if defined(__x86_64__)
 constexpr bool kCanRun = true;
-bool has_bmi2() {
-    return __builtin_cpu_supports("bmi2") != 0;
-}
 #else
 constexpr bool kCanRun = false;
-bool has_bmi2() {
-    return false;
-}
 #endif
 
 /// Registers that a C++ caller expects to find as they were.
@@ -65,6 +59,14 @@ Result<Trampoline> make_trampoline() {
 }
 
 }  // namespace
+
+bool has_bmi2() {
+#if defined(__x86_64__)
+    return __builtin_cpu_supports("bmi2") != 0;
+#else
+    return false;
+#endif
+}
 
 const Result<Trampoline>& trampoline() {
     static const Result<Trampoline> made = make_trampoline();

@@ -5,11 +5,9 @@
 
 #include <fmt/format.h>
 
+#include "engine/embedded_types.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
-#include "engine/timers.hpp"
-#include "maps/array.hpp"
-#include "maps/prog_array.hpp"
 
 namespace skep::engine {
 namespace {
@@ -343,6 +341,213 @@ TEST_F(Emitter, CallbacksRun) {
     EXPECT_FALSE(outcome.fault);
     EXPECT_EQ(outcome.r0, 8000u + 28);
     for (budget_ = 0; budget_ < 12; budget_++) both(kLoop);
+}
+
+/// Programs on packets, with a prog array `progs` that "ld_pseudo rN, 0x1, 0" refers to.
+class EmitterOnPackets : public Emitter {
+  protected:
+    static object::ObjectSpec spec_of(std::initializer_list<std::string_view> texts,
+                                      ProgType type = ProgType::SchedCls) {
+        object::ObjectSpec spec{.name = "test", .license = "GPL"};
+        spec.maps.push_back({.name = "progs",
+                             .type = MapType::ProgArray,
+                             .key_size = 4,
+                             .value_size = 4,
+                             .max_entries = 4});
+        for (const std::string_view text : texts) {
+            object::ProgSpec prog = object_of(text, type).progs[0];
+            prog.name = fmt::format("prog{}", spec.progs.size());
+            for (uint32_t i = 0; i < prog.insns.size(); i++)
+                if (prog.insns[i].is_wide() && prog.insns[i].src == isa::kPseudoMapFd)
+                    prog.references.push_back({object::Reference::Kind::Map, i, 0});
+            spec.maps[0].initial_slots.push_back(
+                {uint32_t(spec.progs.size()), uint32_t(spec.progs.size())});
+            spec.progs.push_back(std::move(prog));
+        }
+        return spec;
+    }
+
+    Outcome run_on_packet(const Object& object, size_t prog = 0, size_t size = 60) {
+        Bytes frame(size);
+        for (size_t i = 0; i < size; i++) frame[i] = uint8_t(i);
+        EXPECT_TRUE(packet_.start_skb(frame, {}));
+        Event event{.task = &task_};
+        packet_.attach(event);
+        execution_->budget = budget_;
+        return object.progs()[prog]->run(*execution_, event);
+    }
+
+    Outcome both_on_packets(const object::ObjectSpec& spec, size_t size = 60) {
+        const auto interpreted = load(spec, Jit::Off), native = load(spec, Jit::Baseline);
+        if (!interpreted || !native) return {};
+        const Outcome expected = run_on_packet(*interpreted, 0, size);
+        const Outcome outcome = run_on_packet(*native, 0, size);
+        EXPECT_EQ(outcome.r0, expected.r0);
+        EXPECT_EQ(outcome.fault ? outcome.fault->to_string() : "",
+                  expected.fault ? expected.fault->to_string() : "");
+        return outcome;
+    }
+
+    PacketBuffer packet_;
+};
+
+TEST_F(EmitterOnPackets, PointersOfTheContext) {
+    const Outcome outcome = both_on_packets(
+        spec_of({"r2 = *(u32 *)(r1 + 76)\nr3 = *(u32 *)(r1 + 80)\nr0 = 0\nr4 = r2\nr4 += 14\n"
+                 "if r4 > r3 goto +1\nr0 = *(u16 *)(r2 + 12)\nexit"}));
+    EXPECT_EQ(outcome.r0, 0x0d0cu);
+}
+
+TEST_F(EmitterOnPackets, WhatStaysCheckedIsAStepOfTheInterpreter) {
+    // queue_mapping has 16 bits, and 0xffff is not taken; all registers are kept.
+    const Outcome outcome = both_on_packets(
+        spec_of({"r6 = 600\nr7 = 70\nr9 = 9000\nr2 = 5\nr3 = 30\nr4 = 4\nr5 = 50000\n"
+                 "*(u32 *)(r1 + 12) = r2\nr2 = 0x1ffff\n*(u32 *)(r1 + 12) = r2\n"
+                 "r0 = *(u32 *)(r1 + 12)\nr0 += r3\nr0 += r5\nr0 += r6\nr0 += r9\nexit"}));
+    EXPECT_EQ(outcome.r0, 5u + 30 + 50000 + 600 + 9000);
+}
+
+TEST_F(EmitterOnPackets, LegacyLoads) {
+    // In a function, and in a loop; beyond the end the function returns 0.
+    constexpr std::string_view kText =
+        "main:\nr6 = r1\nr7 = 0\nr8 = 0\nr0 = *(u16 *)skb[12]\nr7 += r0\nr8 += 1\n"
+        "if r8 < 3 goto -4\nr1 = 14\nr0 = *(u32 *)skb[r1 + 2]\nr0 += r7\nexit";
+    EXPECT_EQ(both_on_packets(spec_of({kText})).r0, 3 * 0x0c0du + 0x10111213);
+    EXPECT_EQ(both_on_packets(spec_of({kText}), 17).r0, 0u);
+}
+
+TEST_F(EmitterOnPackets, TailCallsGoToMachineCode) {
+    const auto spec = spec_of({"r6 = r1\nld_pseudo r2, 0x1, 0\nr3 = 1\ncall 12\nr0 = 3\nexit",
+                               "r2 = *(u32 *)(r1 + 0)\nr0 = 7\nr0 += r2\nexit"});
+    EXPECT_EQ(both_on_packets(spec).r0, 67u);
+    // An empty slot, and one beyond the last.
+    for (const char* slot : {"3", "4", "-1"})
+        EXPECT_EQ(both_on_packets(spec_of({fmt::format("r6 = r1\nld_pseudo r2, 0x1, 0\nr3 = {}\n"
+                                                       "call 12\nr0 = 3\nexit",
+                                                       slot)}))
+                      .r0,
+                  3u);
+    // A program that calls itself ends after 33 times.
+    EXPECT_EQ(both_on_packets(spec_of({"r6 = r1\nr7 = *(u32 *)(r1 + 8)\nr7 += 1\n"
+                                       "*(u32 *)(r1 + 8) = r7\nld_pseudo r2, 0x1, 0\nr3 = 0\n"
+                                       "call 12\nr0 = r7\nexit"}))
+                  .r0,
+              34u);
+}
+
+TEST_F(EmitterOnPackets, TailCallsGoToCheckedPrograms) {
+    // The second is refused; it loads from the packet, and calls a helper.
+    const auto spec = spec_of({"r6 = r1\nld_pseudo r2, 0x1, 0\nr3 = 1\ncall 12\nr0 = 3\nexit",
+                               "r6 = r1\nr2 = *(u32 *)(r1 + 76)\nr0 = *(u8 *)(r2 + 40)\nexit"});
+    const auto object = *Object::load(spec, env_, {.jit = Jit::Baseline});
+    ASSERT_TRUE(object->progs()[0]->native());
+    ASSERT_FALSE(object->progs()[1]->verified());
+    EXPECT_EQ(run_on_packet(*object).r0, 40u);
+    const Outcome outcome = run_on_packet(*object, 0, 30);
+    ASSERT_TRUE(outcome.fault);
+    EXPECT_EQ(outcome.fault->prog, "prog1");
+    EXPECT_EQ(outcome.fault->insn, 2u);
+    EXPECT_EQ(run_on_packet(*object).r0, 40u);
+}
+
+TEST_F(EmitterOnPackets, CheckedProgramsTailCallCompiledOnes) {
+    const auto spec =
+        spec_of({"r2 = *(u32 *)(r1 + 76)\nr0 = *(u8 *)(r2 + 40)\n"
+                 "ld_pseudo r2, 0x1, 0\nr3 = 1\ncall 12\nr0 = 3\nexit",
+                 "r2 = *(u32 *)(r1 + 0)\nr0 = 7\nr0 += r2\nexit"});
+    const auto object = *Object::load(spec, env_, {.jit = Jit::Baseline});
+    ASSERT_FALSE(object->progs()[0]->verified());
+    EXPECT_EQ(run_on_packet(*object).r0, 67u);
+}
+
+TEST_F(EmitterOnPackets, HelpersThatMoveThePacket) {
+    // skb_change_tail, then the packet's new end; the pointers are read anew.
+    EXPECT_EQ(both_on_packets(spec_of({"r6 = r1\nr2 = 90\nr3 = 0\ncall 38\nr2 = *(u32 *)(r6 + 76)\n"
+                                       "r3 = *(u32 *)(r6 + 80)\nr0 = r3\nr0 -= r2\nexit"}))
+                  .r0,
+              90u);
+}
+
+/// A helper that faults whatever it is given.
+uint64_t faulting(Execution& x, uint64_t r1, uint64_t, uint64_t, uint64_t, uint64_t) {
+    return x.fault(Fault::Kind::BadArgument, fmt::format("given {}", r1), 1, r1);
+}
+
+TEST_F(Emitter, FaultsOfHelpersEndTheProgram) {
+    // In the third function, called by a callback: two runs of machine code to unwind.
+    constexpr std::string_view kText =
+        "main:\n*(u64 *)(r10 - 8) = 0\nr1 = 10\nr2 = callback ll\nr3 = r10\nr3 += -8\nr4 = 0\n"
+        "call 181\nr0 = 5\nexit\n"
+        "callback:\nr6 = r2\ncall inner\nr0 = 0\nexit\n"
+        "inner:\nr8 = r1\nif r1 < 3 goto +2\nr1 = 77\ncall 5\nr0 = r8\nexit";
+    const object::ObjectSpec spec = object_of(kText, ProgType::RawTracepoint);
+    const auto object = load(spec, Jit::Baseline);
+    // bpf_ktime_get_ns() asks the environment, which may do anything.
+    Execution* x = execution_.get();
+    env_.clock = [x](Clock) { return faulting(*x, 77, 0, 0, 0, 0); };
+    const Outcome outcome = run(*object, {});
+    ASSERT_TRUE(outcome.fault);
+    EXPECT_THAT(outcome.fault->message, HasSubstr("given 77"));
+    EXPECT_EQ(outcome.fault->insn, 17u);
+    env_.clock = [](Clock) { return uint64_t{1}; };
+    EXPECT_EQ(run(*object, {}).r0, 5u);
+}
+
+TEST_F(Emitter, LoadsThroughKernelPointersThatLeadNowhereGiveZero) {
+    const btf::Btf& types = embedded_types();
+    const auto task = types.find("task_struct", btf::Kind::Struct);
+    ASSERT_TRUE(task);
+    const auto offset = [&](std::string_view field) {
+        return types.find_field(task->id(), field)->bit_offset / 8;
+    };
+    // The registers around it keep what they hold.
+    const Outcome outcome = both(
+        fmt::format("r9 = 5\ncall 158\nr1 = r0\nr2 = 20\nr3 = 300\nr4 = 4000\nr5 = 50000\n"
+                    "r1 = *(u64 *)(r1 + {})\nr1 = *(u32 *)(r1 + {})\nr0 = r1\nr0 += r2\nr0 += r3\n"
+                    "r0 += r4\nr0 += r5\nr0 += r9\nexit",
+                    offset("real_parent"), offset("pid")));
+    EXPECT_EQ(outcome.r0, 54325u);
+}
+
+TEST_F(Emitter, ShiftsWithoutBmi2) {
+    // Without a program around it: code and state alone.
+    const Result<jit::Trampoline>& trampoline = jit::trampoline();
+    for (const auto& [dst, src] : kPairs)
+        for (const char* op : {"<<=", ">>=", "s>>="})
+            for (const char width : {'r', 'w'}) {
+                std::string text = fmt::format(
+                    "r{} = *(u64 *)(r10 - 16)\nr{} = *(u64 *)(r10 - 8)\n"
+                    "{}{} {} {}{}\n",
+                    src, dst, width, dst, op, width, src);
+                for (int i = 1; i <= 9; i++)
+                    if (i != dst && i != src) text = fmt::format("r{} = {}\n", i, 1000 * i) + text;
+                if (dst != 0) text += fmt::format("r0 = r{}\n", dst);
+                for (int i = 1; i <= 9; i++) text += fmt::format("r0 *= 31\nr0 ^= r{}\n", i);
+                const auto insns = isa::assemble(text + "exit")->insns;
+                const auto ops = *make_ops(insns);
+                std::unique_ptr<jit::Code> codes[2];
+                for (const bool bmi2 : {false, true}) {
+                    jit::Emitter emitter(ops, {}, *trampoline, {.bmi2 = bmi2});
+                    codes[bmi2] = *jit::Code::place(emitter.emit());
+                }
+                for (const uint64_t a : kEdges)
+                    for (const uint64_t b : kEdges) {
+                        uint64_t results[2];
+                        for (const bool bmi2 : {false, true}) {
+                            if (bmi2 && !jit::has_bmi2()) continue;
+                            alignas(16) uint64_t stack[64] = {};
+                            stack[63] = a, stack[62] = b;
+                            uint64_t registers[11] = {};
+                            registers[10] = reinterpret_cast<uint64_t>(stack + 64);
+                            RunState state;
+                            results[bmi2] =
+                                trampoline->enter(&state, codes[bmi2]->begin(), registers);
+                        }
+                        if (jit::has_bmi2()) {
+                            ASSERT_EQ(results[0], results[1]) << text << a << ' ' << b;
+                        }
+                    }
+            }
 }
 
 TEST_F(Emitter, CodeAndInstructionsFindEachOther) {

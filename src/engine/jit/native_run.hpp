@@ -45,4 +45,6 @@ struct Trampoline {
 };
 const Result<Trampoline>& trampoline();
 
+bool has_bmi2();  ///< this processor
+
 }  // namespace skep::engine::jit
