@@ -52,12 +52,12 @@ struct Run {
 };
 
 /// The program in a fresh object, on memory of its own.
-Run run(const object::ObjectSpec& spec, bool checked) {
+Run run(const object::ObjectSpec& spec, const Object::Options& options) {
     Run result;
     const Env env{.printk = [](std::string_view) {},
                   .clock = [](Clock) { return uint64_t{42}; },
                   .random = [] { return 7u; }};
-    const auto object = Object::load(spec, env, {.checked = checked});
+    const auto object = Object::load(spec, env, options);
     if (!object) return result;
     const Prog& prog = *(*object)->find_prog("test");
     result.loaded = true;
@@ -97,16 +97,18 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     constexpr ProgType kTypes[] = {ProgType::Unspec, ProgType::RawTracepoint, ProgType::Xdp};
     const object::ObjectSpec spec =
         object_from(std::span(data, size).subspan(8), kTypes[data[0] % std::size(kTypes)]);
-    const Run checked = run(spec, true);
+    const Run checked = run(spec, {.checked = true});
     if (!checked.loaded || !checked.verified) return 0;
     if (!may_happen(checked.outcome)) {
         fmt::print(stderr, "{}\n", checked.outcome.fault->to_string());
         __builtin_trap();
     }
-    const Run unchecked = run(spec, false);
-    if (checked.outcome.fault || unchecked.outcome.fault) return 0;
-    if (checked.outcome.r0 != unchecked.outcome.r0 &&
-        run(spec, true).outcome.r0 == checked.outcome.r0)
-        __builtin_trap();
+    for (const Jit jit : {Jit::Off, Jit::Baseline}) {
+        const Run unchecked = run(spec, {.jit = jit});
+        if (checked.outcome.fault || unchecked.outcome.fault) return 0;
+        if (checked.outcome.r0 != unchecked.outcome.r0 &&
+            run(spec, {.checked = true}).outcome.r0 == checked.outcome.r0)
+            __builtin_trap();
+    }
     return 0;
 }

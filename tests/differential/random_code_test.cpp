@@ -17,19 +17,23 @@ namespace {
 constexpr int kRounds = 150;
 constexpr int kInputs = 4;
 
-/// Runs the program as sched_cls on a frame, in the engine: as verified, and checked.
+/// Runs the program as sched_cls on a frame, in the engine: as verified, checked, and as machine
+/// code.
 class InEngine {
   public:
     explicit InEngine(const std::vector<isa::Insn>& insns) {
         object::ObjectSpec spec{.name = "test", .license = "GPL"};
         spec.progs.push_back({.name = "test", .type = ProgType::SchedCls, .insns = insns});
-        verified_ = *engine::Object::load(spec, env_);
+        verified_ = *engine::Object::load(spec, env_, {.jit = engine::Jit::Off});
+        native_ = *engine::Object::load(spec, env_, {.jit = engine::Jit::Baseline});
         checked_ = *engine::Object::load(spec, env_, {.checked = true});
         EXPECT_EQ(verified_->progs()[0]->why_not_verified(), "");
+        EXPECT_EQ(native_->progs()[0]->why_not_native(), "");
         execution_ = *engine::Execution::create(env_);
     }
 
     uint32_t run(ByteView frame) { return run(*verified_, frame); }
+    uint32_t run_native(ByteView frame) { return run(*native_, frame); }
     uint32_t run_checked(ByteView frame) { return run(*checked_, frame); }
 
   private:
@@ -43,7 +47,7 @@ class InEngine {
     }
 
     engine::Env env_;
-    std::unique_ptr<engine::Object> verified_, checked_;
+    std::unique_ptr<engine::Object> verified_, native_, checked_;
     std::unique_ptr<engine::Execution> execution_;
     engine::PacketBuffer packet_;
     engine::NoTask task_;
@@ -86,6 +90,7 @@ TEST_P(RandomCode, DoesWhatTheKernelDoes) {
             const KernelRun there = run_in_kernel(loaded.prog.get(), frame, {});
             ASSERT_EQ(there.error, 0) << std::strerror(there.error);
             ASSERT_EQ(here.run(frame), there.retval) << text_of(insns);
+            ASSERT_EQ(here.run_native(frame), there.retval) << text_of(insns);
             ASSERT_EQ(here.run_checked(frame), there.retval) << text_of(insns);
         }
     }

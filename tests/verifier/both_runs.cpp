@@ -143,7 +143,7 @@ void write_engine(maps::Map& map, const Contents& contents) {
     for (const auto& [key, value] : contents) map.user_update(key.data(), value.data(), BPF_ANY);
 }
 
-/// `there`: in the kernel, or unchecked.
+/// `there`: in the kernel, unchecked, or as machine code.
 std::string difference(const Remains& there, const Remains& here) {
     if (there.retval != here.retval)
         return fmt::format("it returns {:#x} there, {:#x} in checked mode", there.retval,
@@ -187,9 +187,9 @@ struct BothRuns::Engine {
     engine::NoTask task;
 
     static std::unique_ptr<Engine> load(const object::ObjectSpec& object, Machine& machine,
-                                        bool checked) {
+                                        const engine::Object::Options& options) {
         if (!machine.execution) return nullptr;
-        auto loaded = engine::Object::load(object, machine.env, {.checked = checked});
+        auto loaded = engine::Object::load(object, machine.env, options);
         if (!loaded) return nullptr;
         auto engine = std::make_unique<Engine>();
         engine->execution = machine.execution.get();
@@ -233,8 +233,9 @@ struct BothRuns::Engine {
 BothRuns::BothRuns(const object::ObjectSpec& object)
     : object_(object), machine_(std::make_unique<Machine>()) {
     const object::ProgSpec& prog = object.progs[0];
-    checked_ = Engine::load(object, *machine_, true);
-    unchecked_ = Engine::load(object, *machine_, false);
+    checked_ = Engine::load(object, *machine_, {.checked = true});
+    unchecked_ = Engine::load(object, *machine_, {.jit = engine::Jit::Off});
+    native_ = Engine::load(object, *machine_, {.jit = engine::Jit::Baseline});
     const auto verdict = verifier::verify(object, prog, platform::linux_6_18(), {.perfmon = false});
     comparable_ = is_packet_type(prog.type) && verdict && verdict->accepted &&
                   std::ranges::all_of(verdict->helpers, is_repeatable);
@@ -266,7 +267,7 @@ bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& 
     Remains nothing, results[2];
     for (const int fill : {0, 1}) {
         const object::ObjectSpec filler = stack_filler(object_.progs[0].type, -fill);
-        const auto engine = Engine::load(filler, *machine_, true);
+        const auto engine = Engine::load(filler, *machine_, {.checked = true});
         if (!engine || engine->run(filler.progs[0], frame, {}, nothing)) return false;
         if (checked_->run(object_.progs[0], frame, before, results[fill])) return false;
     }
@@ -274,7 +275,7 @@ bool BothRuns::reads_old_stack(const Bytes& frame, const std::vector<Contents>& 
 }
 
 std::string BothRuns::compare(kernel_test::KernelObject& kernel, int fd, uint64_t seed) {
-    if (!checked_ || !unchecked_) return {};
+    if (!checked_ || !unchecked_ || !native_) return {};
     for (int input = 0; input < kInputs; input++)
         if (std::string problem = compare_input(kernel, fd, seed + uint64_t(input));
             !problem.empty())
@@ -289,11 +290,13 @@ std::string BothRuns::compare_input(kernel_test::KernelObject& kernel, int fd, u
     std::vector<Contents> before;
     for (const object::MapSpec& map : object_.maps) before.push_back(random_contents(map, random));
 
-    Remains here, fast;
+    Remains here, fast, native;
     if (const auto fault = checked_->run(prog, frame, before, here))
         return fmt::format("fault in checked mode: {}", fault->to_string());
     if (const auto fault = unchecked_->run(prog, frame, before, fast))
         return fmt::format("fault in unchecked mode: {}", fault->to_string());
+    if (const auto fault = native_->run(prog, frame, before, native))
+        return fmt::format("fault in machine code: {}", fault->to_string());
     ran_ = true;
     if (!comparable_) return {};
     const auto told = [&](const std::string& what, std::string_view where) {
@@ -301,6 +304,9 @@ std::string BothRuns::compare_input(kernel_test::KernelObject& kernel, int fd, u
         return fmt::format("{}: {} (input {})", where, what, to_hex(frame));
     };
     if (std::string problem = told(difference(fast, here), "unchecked"); !problem.empty())
+        return problem;
+
+    if (std::string problem = told(difference(native, here), "machine code"); !problem.empty())
         return problem;
 
     for (size_t i = 0; i < object_.maps.size(); i++) {

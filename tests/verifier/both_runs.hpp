@@ -13,7 +13,8 @@
 #include "object/spec.hpp"
 
 // A program that both accept, run on random inputs: in the engine's checked mode, where it must not
-// fault, unchecked, and in the kernel, where it must do the same: return value, packet, maps.
+// fault, unchecked, as machine code, and in the kernel, where it must do the same: return value,
+// packet, maps.
 //
 //     BothRuns runs(object);
 //     std::string problem = runs.compare(kernel_object, loaded.prog.get(), seed);
@@ -51,7 +52,8 @@ class BothRuns {
     std::string compare_input(kernel_test::KernelObject& kernel, int prog, uint64_t seed);
 
     std::unique_ptr<Machine> machine_;
-    std::unique_ptr<Engine> checked_, unchecked_;  ///< null: the engine does not have what it takes
+    /// Null: the engine does not have what it takes.
+    std::unique_ptr<Engine> checked_, unchecked_, native_;
     bool comparable_ = false;
     bool ran_ = false, compared_ = false;
 };

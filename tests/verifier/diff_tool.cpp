@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // verifier_diff [--seconds N] [--seed N] [--out DIRECTORY] | [--log] FILE.s...
 // Generates programs, asks the running kernel (as root) and skep, and runs what both accept on
-// random inputs in the kernel and in the engine, checked and unchecked. Prints the smallest form of
-// each program on which verdicts or results differ, each kind of difference once; what has been
-// done so far every 2,000 programs. With files: asks about these (--log: with both logs).
+// random inputs in the kernel and in the engine: checked, unchecked, and as machine code. Prints
+// the smallest form of each program on which verdicts or results differ, each kind of difference
+// once; what has been done so far every 2,000 programs. With files: asks about these (--log: with
+// both logs).
 #include <fmt/core.h>
 
 #include <chrono>
@@ -130,7 +131,7 @@ class Fuzz {
         fmt::print(
             "{} programs ({} of loaders without capabilities), the kernel accepts {}; skep accepts "
             "{} that it refuses, and refuses {} "
-            "that it accepts; {} ran checked and unchecked, {} of them with the kernel's results; "
+            "that it accepts; {} ran in each way, {} of them with the kernel's results; "
             "{} "
             "runs went wrong; next seed {}\n",
             count_.programs, count_.without, count_.accepted, count_.unsafe, count_.strict,

@@ -167,15 +167,18 @@ Soundness check_soundness(const object::ObjectSpec& object, uint64_t seed) {
     trace(object, seed, found);
     if (!found.complaint.empty()) return found;
     const std::vector<Result> checked = results(object, {.checked = true}, seed);
-    const std::vector<Result> unchecked = results(object, {}, seed);
-    for (size_t i = 0; i < checked.size(); i++) {
-        if (checked[i] == unchecked[i]) continue;
-        // Addresses as numbers: what such a program does differs each time.
-        const std::vector<uint8_t> elsewhere(12345);
-        if (results(object, {.checked = true}, seed) != checked) break;
-        found.complaint = fmt::format("checked and unchecked differ on input {}: {}", i,
-                                      difference(checked[i], unchecked[i]));
-        break;
+    for (const engine::Jit jit : {engine::Jit::Off, engine::Jit::Baseline}) {
+        const std::vector<Result> unchecked = results(object, {.jit = jit}, seed);
+        for (size_t i = 0; i < checked.size(); i++) {
+            if (checked[i] == unchecked[i]) continue;
+            // Addresses as numbers: what such a program does differs each time.
+            const std::vector<uint8_t> elsewhere(12345);
+            if (results(object, {.checked = true}, seed) != checked) break;
+            found.complaint = fmt::format("checked and {} differ on input {}: {}",
+                                          jit == engine::Jit::Off ? "unchecked" : "machine code", i,
+                                          difference(checked[i], unchecked[i]));
+            return found;
+        }
     }
     return found;
 }

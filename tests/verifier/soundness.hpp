@@ -11,7 +11,8 @@
 //                states that were recorded there (RecordedStates); what is dead code must not be
 //                reached, branches that go one way must go it
 //     checked    no access may be refused
-//     unchecked  the same result, packet, context and maps as checked
+//     unchecked  the same result, packet, context and maps as checked; and once more as machine
+//                code
 //
 // The first thing that is not so is the answer, in words.
 
