@@ -58,6 +58,9 @@ class Program {
     /// The verifier has accepted it: the kernel's for the kernel, skep's for this process. False
     /// for one that runs checked (Verify::Checked).
     bool verified() const;
+    /// Embedded: it runs as machine code. In the kernel always true; whether the kernel has its
+    /// JIT switched on is not asked.
+    bool native() const;
 
     /// Runs it here and now, without an event. Unsupported where programs of its type have no test
     /// run; the message says so. In the embedded runtime a program that is stopped is an Error with

@@ -50,6 +50,12 @@ enum class Verify : uint8_t {
     Checked,   ///< not asked: it runs with each access checked, and is stopped where one is wrong
 };
 
+/// How the embedded runtime runs what its verifier has accepted.
+enum class Jit : uint8_t {
+    Auto,  ///< as machine code, where this machine allows it
+    Off,   ///< interpreted
+};
+
 struct RuntimeOptions {
     /// bpf_printk(): a line without its newline. Embedded: called on the thread that runs the
     /// program. Kernel: by Events::poll(), with the lines of every program of the machine.
@@ -65,6 +71,7 @@ struct LoadOptions {
     /// Only these programs (and what they can tail-call); empty: all but those of `?section`.
     std::vector<std::string> progs = {};
     Verify verify = Verify::Required;
+    Jit jit = Jit::Auto;  ///< embedded
     /// Values of global variables before programs are verified, `const volatile` ones included:
     /// name and bytes, of the variable's size.
     std::vector<std::pair<std::string, std::vector<uint8_t>>> globals = {};

@@ -13,6 +13,7 @@
 #include "base/text.hpp"
 #include "cli/command.hpp"
 #include "cli/input.hpp"
+#include "cli/jit_mode.hpp"
 #include "packet/capture_reader.hpp"
 #include "packet/link.hpp"
 #include "platform/embedded.hpp"
@@ -30,6 +31,7 @@ struct Options {
     uint64_t rounds = 21;
     uint64_t repeat = 0;  ///< runs of each input a round; 0: enough for some milliseconds
     bool json = false;
+    std::string jit = "auto";
 };
 
 /// An IPv4 TCP packet of 64 bytes, 10.0.0.1:1000 to 10.0.0.2:80, for programs that get no capture.
@@ -110,17 +112,25 @@ Result<double> round(Measured& place, const Inputs& inputs, uint32_t repeat) {
     return ns / static_cast<double>(inputs.packets.size());
 }
 
-Measured open_place(Place where, Verify verify, ByteView elf, const Options& options,
-                    const std::string& prog) {
+/// `runtime`: of this process, made with the first that needs it; each would take a CPU's slot.
+Measured open_place(Place where, Verify verify, Jit jit, ByteView elf, const Options& options,
+                    const std::string& prog, std::optional<Runtime>& runtime) {
     Measured place{.name = where == Place::Kernel ? "kernel" : "embedded",
                    .mode = where == Place::Kernel      ? "jit"
                            : verify == Verify::Checked ? "checked"
-                                                       : "verified"};
+                           : jit == Jit::Off           ? "verified"
+                                                       : "native"};
     const auto open = [&]() -> Result<void> {
-        place.runtime = SKEP_TRY(Runtime::open(where));
-        const Object object =
-            SKEP_TRY(place.runtime->load(elf, options.file, {.progs = {prog}, .verify = verify}));
+        if (where == Place::Kernel || !runtime) place.runtime = SKEP_TRY(Runtime::open(where));
+        if (where == Place::Embedded) {
+            if (!runtime) runtime = place.runtime;
+            place.runtime = runtime;
+        }
+        const Object object = SKEP_TRY(place.runtime->load(
+            elf, options.file, {.progs = {prog}, .verify = verify, .jit = jit}));
         place.prog = SKEP_TRY(object.program(prog));
+        if (jit != Jit::Off && !place.prog->native())
+            return unsupported("there is no machine code on this machine");
         return {};
     };
     if (auto opened = open(); !opened) place.problem = opened.error().message;
@@ -212,9 +222,15 @@ Result<int> bench(const Options& options, Context& context) {
     const object::ProgSpec* prog = SKEP_TRY(choose(spec, options));
     const Inputs inputs = SKEP_TRY(read_inputs(options, prog->type));
     std::vector<Measured> places;
-    places.push_back(open_place(Place::Embedded, Verify::Required, elf, options, prog->name));
-    places.push_back(open_place(Place::Embedded, Verify::Checked, elf, options, prog->name));
-    places.push_back(open_place(Place::Kernel, Verify::Required, elf, options, prog->name));
+    std::optional<Runtime> here;
+    const auto open = [&](Place where, Verify verify, Jit jit) {
+        places.push_back(open_place(where, verify, jit, elf, options, prog->name, here));
+    };
+    const engine::Jit jit = SKEP_TRY(jit_mode(options.jit));
+    if (jit != engine::Jit::Off) open(Place::Embedded, Verify::Required, Jit::Auto);
+    if (jit != engine::Jit::Baseline) open(Place::Embedded, Verify::Required, Jit::Off);
+    open(Place::Embedded, Verify::Checked, Jit::Off);
+    open(Place::Kernel, Verify::Required, Jit::Off);
     measure(places, inputs, options);
     SKEP_TRY(context.terminal.print(options.json ? as_json(prog->name, prog->type, inputs, places)
                                                  : as_text(places)));
@@ -237,6 +253,9 @@ Action declare(Arguments& args) {
     args.option("--ctx", "HEX", options->ctx, "context of a syscall or raw tracepoint program");
     args.option("--rounds", "N", options->rounds, "how often to measure each place (21)");
     args.option("--repeat", "N", options->repeat, "runs of each input a round (about 5 ms)");
+    args.option("--jit", "MODE", options->jit,
+                "in this process: machine code (baseline), the interpreter (off), or both (auto)")
+        .choices = kJitModes;
     args.flag("--json", options->json, "one JSON object instead of a table");
     return [options](Context& context) { return bench(*options, context); };
 }
@@ -247,9 +266,10 @@ const Command kBench = {
     .name = "bench",
     .summary = "what a program costs per event, here and in the kernel",
     .description =
-        "Runs a program on the same input in this process, as the verifier lets it and\n"
-        "checked, and in the kernel (BPF_PROG_TEST_RUN, as root), in turns. MIN is the\n"
-        "quietest round, SPREAD how far apart the middle half of the rounds lies.",
+        "Runs a program on the same input in this process (as machine code, interpreted as\n"
+        "the verifier lets it, and checked) and in the kernel (BPF_PROG_TEST_RUN, as root),\n"
+        "in turns. MIN is the quietest round, SPREAD how far apart the middle half of the\n"
+        "rounds lies.",
     .examples =
         "skep bench goodbye_ping.bpf.o\n"
         "skep bench talkers.bpf.o --pcap traffic.pcap --json\n",

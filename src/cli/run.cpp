@@ -9,6 +9,7 @@
 
 #include "base/text.hpp"
 #include "cli/input.hpp"
+#include "cli/jit_mode.hpp"
 #include "cli/run_place.hpp"
 #include "platform/embedded.hpp"
 
@@ -80,6 +81,7 @@ Result<int> run(const RunOptions& options, Context& context) {
     const object::ObjectSpec spec = SKEP_TRY(parse_object(elf, options.file));
     const Place place = SKEP_TRY(choose_place(options, context.child, spec));
     SKEP_TRY(check(options, context, place));
+    SKEP_TRY(jit_mode(options.jit));
     for (const std::string& name : options.progs) SKEP_TRY(find_prog(spec, name));
     const std::vector<size_t> maps = SKEP_TRY(maps_to_show(spec, options.show_maps));
     UniqueFd file;
@@ -99,16 +101,22 @@ Result<int> run(const RunOptions& options, Context& context) {
 
 Result<std::unique_ptr<engine::Object>> load_to_run(Run& run, const engine::Env& env,
                                                     std::vector<std::string> progs) {
-    auto object = SKEP_TRY(engine::Object::load(
-        run.spec, env, {.progs = std::move(progs), .checked = run.options.checked}));
+    auto object = SKEP_TRY(engine::Object::load(run.spec, env, {
+        .progs = std::move(progs), .checked = run.options.checked,
+        .jit = SKEP_TRY(jit_mode(run.options.jit))
+    }));
     for (const auto& prog : object->progs()) {
         const std::string name = printable(prog->name());
         if (!prog->verified())
             run.context.terminal.note(fmt::format("program '{}' runs checked: {}", name,
                                                   printable(prog->why_not_verified())));
-        else if (run.options.verbose)
-            run.context.terminal.note(fmt::format("program '{}' is verified and runs {}", name,
-                                                  run.options.checked ? "checked" : "unchecked"));
+        else if (run.options.verbose || (run.options.jit == "baseline" && !prog->native()))
+            run.context.terminal.note(
+                fmt::format("program '{}' is verified and runs {}{}", name,
+                            run.options.checked ? "checked"
+                            : prog->native()    ? "as machine code"
+                                                : "unchecked, interpreted",
+                            prog->why_not_native().empty() ? "" : ": " + prog->why_not_native()));
     }
     return object;
 }
@@ -139,6 +147,10 @@ Action declare(Arguments& args) {
                 "write events and summary here, not to standard output");
     args.flag("--checked", options->checked,
               "keep the run-time checks of programs that the verifier accepts, too");
+    args.option("--jit", "MODE", options->jit,
+                "what runs verified programs: machine code (baseline) or the interpreter (off); "
+                "auto is the best there is")
+        .choices = kJitModes;
     args.flag("--json", options->json, "events and summary as JSON, one object a line");
     args.flag("-v,--verbose", options->verbose,
               "a line for each packet, and for each program whether it runs checked");
@@ -152,7 +164,8 @@ const Command kRun = {
     .summary = "run a program on packets, or on a command's system calls",
     .description =
         "Runs programs inside this process, as an ordinary user: what the verifier accepts\n"
-        "without run-time checks, what it refuses with them. Or, with --in kernel, in the\n"
+        "as machine code without run-time checks (--jit off: interpreted), what it refuses\n"
+        "interpreted, with them. Or, with --in kernel, in the\n"
         "kernel, on its own hooks. XDP, tc, socket and cgroup_skb programs run on the\n"
         "packets of a capture or an interface; programs on system calls and on the life of\n"
         "processes run on COMMAND and all its children. COMMAND keeps its standard streams,\n"

@@ -30,6 +30,7 @@ struct RunOptions {
     std::string xdp_mode;   ///< empty: the driver's where it has one
     uint64_t duration = 0;  ///< seconds; 0: until COMMAND ends, or Ctrl-C
     bool checked = false;
+    std::string jit = "auto";
 };
 
 /// What both kinds of runs need.

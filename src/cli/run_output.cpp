@@ -88,11 +88,23 @@ void RunOutput::packet(const hooks::PacketEvent& event) {
 
 namespace {
 
-/// Whether the programs ran checked.
+/// How the programs ran.
 std::string_view mode_of(const engine::Object& object) {
-    size_t unchecked = 0;
-    for (const auto& prog : object.progs()) unchecked += prog->runs_unchecked();
-    return unchecked == 0 ? "checked" : unchecked == object.progs().size() ? "verified" : "mixed";
+    size_t unchecked = 0, native = 0;
+    for (const auto& prog : object.progs()) {
+        unchecked += prog->runs_unchecked();
+        native += prog->native() != nullptr;
+    }
+    const size_t all = object.progs().size();
+    if (unchecked == 0) return "checked";
+    return native == all ? "native" : native == 0 && unchecked == all ? "verified" : "mixed";
+}
+
+/// Why machine code was wanted and not made; usually empty.
+std::string_view why_not_native(const engine::Object& object) {
+    for (const auto& prog : object.progs())
+        if (!prog->why_not_native().empty()) return prog->why_not_native();
+    return {};
 }
 
 }  // namespace
@@ -100,6 +112,7 @@ std::string_view mode_of(const engine::Object& object) {
 /// The maps of an object, wherever they are.
 struct RunOutput::MapsShown {
     std::string_view mode;
+    std::string_view why_not_native;
     const object::ObjectSpec& spec;
     std::function<std::string(size_t)> text;
     std::function<void(size_t, JsonWriter&)> json;
@@ -108,7 +121,8 @@ struct RunOutput::MapsShown {
 void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
                         const std::vector<size_t>& maps) {
     write_summary(summary,
-                  {mode_of(object), object.spec(), [&](size_t i) { return map_text(object, i); },
+                  {mode_of(object), why_not_native(object), object.spec(),
+                   [&](size_t i) { return map_text(object, i); },
                    [&](size_t i, JsonWriter& json) { map_json(object, i, json); }},
                   maps);
 }
@@ -117,7 +131,8 @@ void RunOutput::summary(const RunSummary& summary, const object::ObjectSpec& spe
                         const Object& object, const std::vector<size_t>& maps) {
     write_summary(
         summary,
-        {"verified", spec, [&](size_t i) { return map_text(spec.maps[i], spec.btf.get(), object); },
+        {"verified", "", spec,
+         [&](size_t i) { return map_text(spec.maps[i], spec.btf.get(), object); },
          [&](size_t i, JsonWriter& json) { map_json(spec.maps[i], spec.btf.get(), object, json); }},
         maps);
 }
@@ -129,6 +144,7 @@ void RunOutput::write_summary(const RunSummary& summary, const MapsShown& shown,
         json.begin_object().key("summary").begin_object();
         json.key("prog").value(summary.prog).key("type").value(summary.type);
         json.key("mode").value(shown.mode);
+        if (!shown.why_not_native.empty()) json.key("not_native").value(shown.why_not_native);
         json.key("events").value(summary.events).key("verdicts").begin_object();
         for (const auto& [name, count] : summary.verdicts) json.key(name).value(count);
         json.end_object().key("maps").begin_object();

@@ -12,6 +12,7 @@
 #include "cli/command.hpp"
 #include "cli/compile.hpp"
 #include "cli/input.hpp"
+#include "cli/jit_mode.hpp"
 #include "cli/test_output.hpp"
 
 namespace skep::cli {
@@ -26,6 +27,7 @@ struct Options {
     std::optional<std::string> lcov;
     std::optional<std::string> junit;
     bool json = false;
+    std::string jit = "off";
 };
 
 /// Objects by path: several test files, and all tests of one, share what was read or compiled.
@@ -82,11 +84,12 @@ Result<int> run_tests(const Options& options, Context& context) {
     Objects objects;
     test::CoverageReport coverage;
     const bool counting = options.coverage || options.lcov;
-    const test::RunOptions run{
+    const test::RunOptions run {
         .place = options.in == "kernel" ? test::Place::Kernel : test::Place::Embedded,
         .load = [&](const std::string& path) { return objects.load(path); },
-        .filter = options.filter,
-        .coverage = counting ? &coverage : nullptr};
+        .filter = options.filter, .coverage = counting ? &coverage : nullptr,
+        .jit = SKEP_TRY(jit_mode(options.jit))
+    };
     Terminal& terminal = context.terminal;
     std::vector<test::FileResult> results;
     for (const std::string& file : options.files) {
@@ -119,6 +122,9 @@ Action declare(Arguments& args) {
     args.option("--in", "PLACE", options->in,
                 "where programs run: embedded, checked, as any user (default); kernel, as root")
         .choices = {"embedded", "kernel"};
+    args.option("--jit", "MODE", options->jit,
+                "run what the verifier accepts without checks, as machine code (baseline or auto)")
+        .choices = kJitModes;
     args.option("--filter", "TEXT", options->filter, "only tests with this in their names");
     args.flag("--coverage", options->coverage, "show which source lines and branches have run");
     args.option("--lcov", "OUT", options->lcov, "write coverage in the format of lcov");

@@ -57,6 +57,7 @@ class ProgramBackend {
     virtual const object::ProgSpec& spec() const = 0;
     virtual uint32_t id() const = 0;
     virtual bool verified() const = 0;
+    virtual bool native() const = 0;
     virtual Result<TestResult> test_run(const TestRun& run) = 0;
     virtual Result<ProgramStats> stats() = 0;
     /// Runs a syscall program on `ctx`, in place.

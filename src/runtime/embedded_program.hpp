@@ -39,6 +39,7 @@ class EmbeddedProgram final : public ProgramBackend {
     const object::ProgSpec& spec() const override { return prog_->spec(); }
     uint32_t id() const override { return id_; }
     bool verified() const override { return prog_->verified(); }
+    bool native() const override { return prog_->native() != nullptr; }
     Result<TestResult> test_run(const TestRun& run) override;
     Result<ProgramStats> stats() override { return counters_.total(); }
     Result<uint64_t> call(std::span<uint8_t> ctx) override;

@@ -70,7 +70,10 @@ class Loader {
 
     Result<std::shared_ptr<EmbeddedObject>> load() {
         engine::Object::Options engine_options{
-            .progs = options_.progs, .maps = {}, .checked = options_.verify == Verify::Checked};
+            .progs = options_.progs,
+            .maps = {},
+            .checked = options_.verify == Verify::Checked,
+            .jit = options_.jit == Jit::Off ? engine::Jit::Off : engine::Jit::Auto};
         for (size_t i = 0; i < ready_.size(); i++)
             if (ready_[i]) engine_options.maps.emplace_back(i, ready_[i]->map());
         loaded_->object =

@@ -20,6 +20,10 @@ ProgType Program::type() const {
 uint32_t Program::id() const {
     return backend_->id();
 }
+bool Program::native() const {
+    return backend_->native();
+}
+
 bool Program::verified() const {
     return backend_->verified();
 }

@@ -61,7 +61,8 @@ class EmbeddedSession final : public Session {
         };
         set_time(test_.time);
         engine::Object::Options load{.progs = progs_of(spec, test_),
-                                     .checked = true,
+                                     .checked = options_.jit == engine::Jit::Off,
+                                     .jit = options_.jit,
                                      .mocked = mocks_.helpers(),
                                      .coverage = options_.coverage};
         object_ = SKEP_TRY(engine::Object::load(spec, env_, load));

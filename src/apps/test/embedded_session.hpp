@@ -10,6 +10,7 @@ namespace skep::test {
 
 struct EmbeddedOptions {
     bool coverage = false;
+    engine::Jit jit = engine::Jit::Off;  ///< as in RunOptions
     /// With each program, when the session ends: to read its coverage.
     std::function<void(const engine::Prog&)> finished = {};
 };

@@ -98,6 +98,7 @@ class FileRun {
 
     Result<Loaded> load(const object::ObjectSpec& spec, const Test& test) {
         embedded_.coverage = options_.coverage != nullptr;
+        embedded_.jit = options_.jit;
         embedded_.finished = [this](const engine::Prog& prog) {
             if (options_.coverage) options_.coverage->add(file_.object, prog);
         };

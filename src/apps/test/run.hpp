@@ -8,6 +8,7 @@
 #include "apps/test/coverage_report.hpp"
 #include "apps/test/result.hpp"
 #include "apps/test/test_file.hpp"
+#include "engine/object.hpp"
 #include "object/spec.hpp"
 
 // Runs the tests of a file, each on a freshly loaded object:
@@ -33,6 +34,8 @@ struct RunOptions {
     /// Only tests of whose name this is a part; `*` stands for any text.
     std::string filter = {};
     CoverageReport* coverage = nullptr;  ///< embedded only
+    /// Embedded: what runs verified programs. Off: nothing does, all run with their checks.
+    engine::Jit jit = engine::Jit::Off;
 };
 
 FileResult run_file(const std::string& path, const RunOptions& options);
