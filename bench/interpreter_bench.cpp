@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// What the interpreter costs, with run-time checks and without: the programs of
-// interpreter_programs.h in it and as native code, measured in turns in one process; the least of
-// many rounds, in CPU time. With SKEP_UBPF set to where ubpf's shared library is, in ubpf's
-// interpreter, too.
+// What the ways to run a program cost: the interpreter with run-time checks and without, machine
+// code of the baseline tier, and the same C text as native code (gcc -O2). The programs of
+// interpreter_programs.h, measured in turns in one process; the least of many rounds, in CPU time.
+// Then what making the machine code costs. With SKEP_UBPF set to where ubpf's shared library is, in
+// ubpf's interpreter, too.
 #include <fmt/core.h>
 #include <linux/bpf.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 #include <functional>
 
 #include "base/file.hpp"
+#include "engine/jit/native_code.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
 #include "interpreter_programs.h"
@@ -77,7 +79,7 @@ Bytes flat_memory(ByteView frame, uint64_t seed) {
     return memory;
 }
 
-/// The program in one of the two modes, on an event of its own.
+/// The program in one of the modes, on an event of its own.
 class Runs {
   public:
     Runs(const Object& object, Execution& execution, const char* name)
@@ -96,17 +98,18 @@ class Runs {
 };
 
 /// `peer` may be null.
-bool measure(const Object& checked, const Object& verified, Execution& execution, const Row& row,
-             const Ubpf* peer) {
-    Runs with(checked, execution, row.name), without(verified, execution, row.name);
-    if (!with.ready() || !without.ready()) return false;
+bool measure(const Object& checked, const Object& verified, const Object& compiled,
+             Execution& execution, const Row& row, const Ubpf* peer) {
+    Runs with(checked, execution, row.name), without(verified, execution, row.name),
+        code(compiled, execution, row.name);
+    if (!with.ready() || !without.ready() || !code.ready()) return false;
     const Bytes frame = tcp_frame();
     const auto* flat = checked.spec().find_prog(std::string(row.name) + "_flat");
     const auto peer_prog = peer && flat ? peer->load(flat->insns) : nullptr;
     Bytes memory = flat_memory(frame, 27);
     volatile uint64_t seed = 27;
-    uint32_t results[4] = {};
-    double best[4] = {1e18, 1e18, 1e18, 1e18};
+    uint32_t results[5] = {};
+    double best[5] = {1e18, 1e18, 1e18, 1e18, 1e18};
     const auto turn = [&](size_t which, const std::function<uint32_t()>& run) {
         const double ns = ns_per_call([&] { results[which] = run(); }, row.calls);
         best[which] = std::min(best[which], ns);
@@ -115,15 +118,33 @@ bool measure(const Object& checked, const Object& verified, Execution& execution
         turn(0, [&] { return with.run(); });
         turn(1, [&] { return without.run(); });
         turn(2, [&] { return row.native(frame, seed); });
+        turn(4, [&] { return code.run(); });
         if (peer_prog) turn(3, [&] { return uint32_t(peer_prog->run(memory)); });
     }
-    fmt::print("{:<10} {:>12.1f} {:>12.1f} {:>12.1f} {:>8.1f} {:>8.1f}", row.name, best[0], best[1],
-               best[2], best[0] / best[2], best[1] / best[2]);
+    fmt::print("{:<10} {:>12.1f} {:>12.1f} {:>12.1f} {:>12.1f} {:>8.1f} {:>8.1f} {:>8.2f}",
+               row.name, best[0], best[1], best[4], best[2], best[0] / best[2], best[1] / best[2],
+               best[4] / best[2]);
     if (peer_prog) fmt::print(" {:>12.1f} {:>8.1f}", best[3], best[3] / best[2]);
     const bool equal = results[0] == results[2] && results[1] == results[2] &&
+                       results[4] == results[2] &&
                        (!peer_prog || (results[3] == results[2] && !peer_prog->failed()));
     fmt::print("{}\n", equal ? "" : "   RESULTS DIFFER");
     return equal;
+}
+
+/// What machine code costs before it runs.
+void measure_compiling(const Object& object) {
+    fmt::print("\n{:<10} {:>8} {:>12} {:>8} {:>8} {:>8}\n", "program", "insns", "compile ns",
+               "an insn", "bytes", "beside");
+    for (const auto& prog : object.progs()) {
+        double best = 1e18;
+        for (int round = 0; round < 200; round++)
+            best = std::min(best, ns_per_call([&] { (void)jit::NativeCode::compile(*prog); }, 1));
+        const size_t insns = prog->spec().insns.size();
+        fmt::print("{:<10} {:>8} {:>12.0f} {:>8.0f} {:>8} {:>8}\n", prog->name(), insns, best,
+                   best / double(insns), prog->native()->bytes().size(),
+                   prog->native()->overhead());
+    }
 }
 
 }  // namespace
@@ -137,21 +158,27 @@ int main(int, char** argv) {
     const auto spec = object::read_object(*bytes, path);
     if (!spec) return fmt::print(stderr, "{}\n", spec.error().to_string()), 5;
     const auto checked = Object::load(*spec, env, {.checked = true});
-    const auto verified = Object::load(*spec, env);
-    if (!checked || !verified) return fmt::print(stderr, "{}\n", checked.error().to_string()), 5;
+    const auto verified = Object::load(*spec, env, {.jit = Jit::Off});
+    const auto compiled = Object::load(*spec, env, {.jit = Jit::Baseline});
+    if (!checked || !verified || !compiled)
+        return fmt::print(stderr, "{}\n", checked.error().to_string()), 5;
     for (const auto& prog : (*verified)->progs())
         if (!prog->runs_unchecked())
             return fmt::print(stderr, "{}: {}\n", prog->name(), prog->why_not_verified()), 1;
+    for (const auto& prog : (*compiled)->progs())
+        if (!prog->native())
+            return fmt::print(stderr, "{}: {}\n", prog->name(), prog->why_not_native()), 1;
     const auto execution = Execution::create(env);
     if (!execution) return fmt::print(stderr, "{}\n", execution.error().to_string()), 5;
     const char* library = std::getenv("SKEP_UBPF");
     const auto ubpf = library ? Ubpf::open(library) : nullptr;
     if (!library) fmt::print("ubpf is left out: set SKEP_UBPF to its libubpf.so\n");
-    fmt::print("{:<10} {:>12} {:>12} {:>12} {:>8} {:>8}", "program", "checked ns", "verified ns",
-               "native ns", "ratio", "ratio");
+    fmt::print("{:<10} {:>12} {:>12} {:>12} {:>12} {:>8} {:>8} {:>8}", "program", "checked ns",
+               "verified ns", "jit ns", "native ns", "ratio", "ratio", "ratio");
     fmt::print("{}\n", ubpf ? fmt::format(" {:>12} {:>8}", "ubpf ns", "ratio") : "");
     bool equal = true;
     for (const Row& row : kRows)
-        equal &= measure(**checked, **verified, **execution, row, ubpf.get());
+        equal &= measure(**checked, **verified, **compiled, **execution, row, ubpf.get());
+    measure_compiling(**compiled);
     return equal ? 0 : 1;
 }

@@ -50,7 +50,7 @@ class Object {
         /// Keep the run-time checks of programs that the verifier accepts, too.
         bool checked = false;
         /// Programs that are checked, traced or counted are interpreted in any case.
-        Jit jit = Jit::Off;
+        Jit jit = Jit::Auto;
         /// Execution::observer is to be told of each instruction.
         bool traced = false;
         /// Calls of these go to Env::mock, which must be set. They need not be ones that the engine

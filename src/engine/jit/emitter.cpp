@@ -45,6 +45,7 @@ x86::Reg Emitter::reg(uint8_t number) {
 Emitter::Emitter(std::span<const Op> ops, std::span<const Call> calls, const Trampoline& trampoline,
                  Features features)
     : ops_(ops), calls_(calls), trampoline_(trampoline), features_(features) {
+    a_.reserve(256 + 8 * ops.size());
     labels_.resize(ops.size(), Label{kNoLabel});
     lengths_.resize(ops.size());
     step_ = a_.label();

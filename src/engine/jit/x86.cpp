@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/jit/x86.hpp"
 
+#include <algorithm>
 #include <cstring>
-#include <initializer_list>
 
 #include "base/result.hpp"
 
@@ -27,16 +27,20 @@ constexpr bool needs_rex_as_byte(Reg reg) {
 
 }  // namespace
 
+void Assembler::grow() {
+    code_.resize(std::max<size_t>(256, 2 * code_.size()));
+}
+
 void Assembler::imm32(int32_t value) {
-    uint8_t bytes[4];
-    std::memcpy(bytes, &value, sizeof bytes);
-    code_.insert(code_.end(), bytes, bytes + sizeof bytes);
+    if (code_.size() - size_ < sizeof value) grow();
+    std::memcpy(code_.data() + size_, &value, sizeof value);
+    size_ += sizeof value;
 }
 
 void Assembler::imm64(uint64_t value) {
-    uint8_t bytes[8];
-    std::memcpy(bytes, &value, sizeof bytes);
-    code_.insert(code_.end(), bytes, bytes + sizeof bytes);
+    if (code_.size() - size_ < sizeof value) grow();
+    std::memcpy(code_.data() + size_, &value, sizeof value);
+    size_ += sizeof value;
 }
 
 void Assembler::rex(bool is_wide, uint8_t reg, uint8_t rm, bool byte_register) {
@@ -47,7 +51,7 @@ void Assembler::rex(bool is_wide, uint8_t reg, uint8_t rm, bool byte_register) {
 void Assembler::op_rr(bool is_wide, std::initializer_list<uint8_t> opcode, uint8_t reg, Reg rm,
                       bool byte_register) {
     rex(is_wide, reg, code_of(rm), byte_register);
-    code_.insert(code_.end(), opcode);
+    bytes(opcode);
     byte(uint8_t(0xc0 | (reg & 7) << 3 | (code_of(rm) & 7)));
 }
 
@@ -55,7 +59,7 @@ void Assembler::op_rm(bool is_wide, std::initializer_list<uint8_t> opcode, uint8
                       bool byte_register) {
     const uint8_t base = code_of(rm.base) & 7;
     rex(is_wide, reg, code_of(rm.base), byte_register);
-    code_.insert(code_.end(), opcode);
+    bytes(opcode);
     // A base of rbp or r13 without displacement means something else, so these take a zero byte;
     // rsp and r12 need a SIB byte.
     const bool none = rm.disp == 0 && base != 5;
@@ -287,18 +291,18 @@ Label Assembler::label() {
 }
 
 void Assembler::bind(Label label) {
-    labels_[label.index] = code_.size();
+    labels_[label.index] = size_;
 }
 
 void Assembler::distance_to(Label to, std::initializer_list<uint8_t> opcode) {
-    code_.insert(code_.end(), opcode);
-    fixups_.push_back({code_.size(), to});
+    bytes(opcode);
+    fixups_.push_back({size_, to});
     imm32(0);
 }
 
 void Assembler::jump(Label to) {
     if (const size_t at = labels_[to.index]; at != kUnbound) {
-        const int64_t distance = int64_t(at) - int64_t(code_.size()) - 2;
+        const int64_t distance = int64_t(at) - int64_t(size_) - 2;
         if (is_byte(distance)) {
             byte(0xeb);
             byte(uint8_t(distance));
@@ -310,7 +314,7 @@ void Assembler::jump(Label to) {
 
 void Assembler::jump(Cond cond, Label to) {
     if (const size_t at = labels_[to.index]; at != kUnbound) {
-        const int64_t distance = int64_t(at) - int64_t(code_.size()) - 2;
+        const int64_t distance = int64_t(at) - int64_t(size_) - 2;
         if (is_byte(distance)) {
             byte(uint8_t(0x70 | uint8_t(cond)));
             byte(uint8_t(distance));
@@ -349,7 +353,7 @@ std::span<const uint8_t> Assembler::finish() {
         std::memcpy(code_.data() + fixup.at, &distance, sizeof distance);
     }
     fixups_.clear();
-    return code_;
+    return std::span(code_).first(size_);
 }
 
 }  // namespace skep::engine::x86

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 #include <vector>
 
@@ -136,7 +137,9 @@ class Assembler {
     void ret();
     void trap();  ///< ud2
 
-    size_t size() const { return code_.size(); }
+    size_t size() const { return size_; }
+    /// So many bytes will probably be needed.
+    void reserve(size_t bytes) { code_.resize(bytes); }
     /// Where a bound label stands.
     size_t offset_of(Label label) const { return labels_[label.index]; }
     /// All labels that were jumped to must be bound. The bytes are relocatable.
@@ -149,7 +152,15 @@ class Assembler {
         Label to;
     };
 
-    void byte(uint8_t value) { code_.push_back(value); }
+    void byte(uint8_t value) {
+        if (size_ == code_.size()) [[unlikely]]
+            grow();
+        code_[size_++] = value;
+    }
+    void bytes(std::initializer_list<uint8_t> values) {
+        for (const uint8_t value : values) byte(value);
+    }
+    void grow();
     void imm32(int32_t value);
     void imm64(uint64_t value);
     void rex(bool wide, uint8_t reg, uint8_t rm, bool byte_register);
@@ -159,7 +170,8 @@ class Assembler {
                bool byte_register = false);
     void distance_to(Label to, std::initializer_list<uint8_t> opcode);
 
-    std::vector<uint8_t> code_;
+    std::vector<uint8_t> code_;  // and room behind it
+    size_t size_ = 0;
     std::vector<size_t> labels_;
     std::vector<Fixup> fixups_;
 };
