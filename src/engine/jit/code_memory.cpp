@@ -35,6 +35,9 @@ class CodeChunk {
         : fd_(std::move(fd)), map_(map), size_(size) {}
     ~CodeChunk() { munmap(map_, size_); }
 
+    /// A child after fork() shares the file with its parent, which may go on filling it.
+    bool is_ours() const { return owner_ == getpid(); }
+
     /// Empty where it does not fit any more.
     Result<std::span<const uint8_t>> add(std::span<const uint8_t> bytes) {
         if (bytes.size() > size_ - used_) return std::span<const uint8_t>{};
@@ -55,6 +58,7 @@ class CodeChunk {
     uint8_t* map_;
     size_t size_;
     size_t used_ = 0;
+    pid_t owner_ = getpid();
 };
 
 namespace {
@@ -73,7 +77,7 @@ Result<std::unique_ptr<Code>> Code::place(std::span<const uint8_t> bytes) {
     const std::lock_guard guard(g_lock);
     std::shared_ptr<CodeChunk> chunk = g_filling.lock();
     std::span<const uint8_t> placed;
-    if (chunk) placed = SKEP_TRY(chunk->add(bytes));
+    if (chunk && chunk->is_ours()) placed = SKEP_TRY(chunk->add(bytes));
     if (placed.empty()) {
         chunk = SKEP_TRY(CodeChunk::create(std::max(CodeChunk::kSize, bytes.size())));
         placed = SKEP_TRY(chunk->add(bytes));

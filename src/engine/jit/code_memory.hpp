@@ -14,8 +14,9 @@
 //     auto code = SKEP_TRY(Code::place(assembler.finish()));
 //     auto run = reinterpret_cast<int (*)(int)>(code->begin());
 //
-// Programs share chunks of the file; a chunk goes when the last code in it does. Thread-safe. An
-// Error of code Unsupported means that this process may not map executable memory.
+// Programs share chunks of the file; a chunk goes when the last code in it does. Thread-safe; a
+// child after fork() keeps the code that there is, and puts its own elsewhere. An Error of code
+// Unsupported means that this process may not map executable memory.
 
 namespace skep::engine::jit {
 

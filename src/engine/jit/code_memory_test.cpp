@@ -2,6 +2,8 @@
 #include "engine/jit/code_memory.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <string>
@@ -41,6 +43,29 @@ TEST(CodeMemory, TakesMoreThanAChunk) {
     ASSERT_TRUE(code.has_value());
     run(**code);
     EXPECT_EQ((*code)->bytes().size(), big.size());
+}
+
+TEST(CodeMemory, AChildDoesNotWriteOverItsParentsCode) {
+    const auto before = returning(1);
+    int placed[2];
+    ASSERT_EQ(pipe(placed), 0);
+    const pid_t child = fork();
+    if (child == 0) {
+        // When the parent has put something where the child, too, would find room.
+        char byte = 0;
+        if (read(placed[0], &byte, 1) != 1) _exit(2);
+        const auto here = returning(2);
+        _exit(run(*before) == 1 && run(*here) == 2 ? 0 : 1);
+    }
+    ASSERT_GT(child, 0);
+    const auto after = returning(3);
+    EXPECT_EQ(write(placed[1], "", 1), 1);
+    int status = 1;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(run(*after), 3u);
+    close(placed[0]);
+    close(placed[1]);
 }
 
 TEST(CodeMemory, NoPageIsWritableAndExecutable) {
