@@ -10,6 +10,8 @@
 #include "cli/command.hpp"
 #include "cli/compile.hpp"
 #include "cli/input.hpp"
+#include "engine/jit/native_code.hpp"
+#include "engine/object.hpp"
 #include "isa/classic_text.hpp"
 #include "isa/decode.hpp"
 #include "isa/disasm.hpp"
@@ -29,6 +31,7 @@ struct Options {
     std::string file;
     std::optional<std::string> prog;
     bool json = false;
+    bool jit = false;
     unsigned classic = 0;
 };
 
@@ -113,6 +116,62 @@ Result<int> dis_object(ByteView bytes, const Options& options, Context& context)
     return kDone;
 }
 
+/// Each instruction with what the embedded engine's compiler makes of it.
+std::string native_text(const engine::Prog& prog) {
+    const isa::InsnView insns = prog.spec().insns;
+    std::string out = fmt::format("# program {}, {} bytes of machine code\n",
+                                  printable(prog.name()), prog.native()->bytes().size());
+    size_t shown = 0;
+    for (size_t i = 0, slots = 1; i < insns.size(); i += slots) {
+        if (const object::Subprog* subprog = object::subprog_at(prog.spec(), uint32_t(i)))
+            out += fmt::format("{}:\n", printable(subprog->name));
+        out += fmt::format("{:>8}:\t", i);
+        slots = isa::append_text(out, insns, i);
+        const auto bytes = prog.native()->bytes_of(uint32_t(i));
+        out += bytes.empty() ? "\n" : fmt::format("\n\t\t{}\n", to_hex(bytes));
+        shown += bytes.size();
+    }
+    return out + fmt::format("# rare jumps lead behind it:\n\t\t{}\n",
+                             to_hex(prog.native()->bytes().subspan(shown)));
+}
+
+std::string native_json(const engine::Prog& prog) {
+    const isa::InsnView insns = prog.spec().insns;
+    JsonWriter json;
+    json.begin_object().key("prog").value(prog.name());
+    json.key("native_bytes").value(uint64_t{prog.native()->bytes().size()});
+    json.key("insns").begin_array();
+    for (size_t i = 0, slots = 1; i < insns.size(); i += slots) {
+        json.begin_object();
+        put_instruction(json, insns, i, slots);
+        json.key("native").value(to_hex(prog.native()->bytes_of(uint32_t(i)))).end_object();
+    }
+    return json.end_array().end_object().text() + '\n';
+}
+
+Result<int> dis_native(ByteView bytes, const Options& options, Context& context) {
+    if (!is_elf(bytes))
+        return fail(ErrorCode::Usage, "--jit is for objects: raw bytecode has no type to verify");
+    const ObjectSpec object = SKEP_TRY(parse_object(bytes, options.file));
+    engine::Object::Options load{.jit = engine::Jit::Baseline};
+    if (options.prog) load.progs = { SKEP_TRY(find_prog(object, *options.prog))->name };
+    const engine::Env env;
+    const auto loaded = SKEP_TRY(engine::Object::load(object, env, load));
+    std::string out;
+    for (const auto& prog : loaded->progs()) {
+        if (prog->native()) {
+            out += options.json ? native_json(*prog) : native_text(*prog);
+            continue;
+        }
+        const std::string& why =
+            prog->verified() ? prog->why_not_native() : prog->why_not_verified();
+        context.terminal.note(fmt::format("program '{}' has no machine code: {}",
+                                          printable(prog->name()), printable(why)));
+    }
+    SKEP_TRY(context.terminal.print(out));
+    return out.empty() ? kNo : kDone;
+}
+
 Result<int> dis_bytecode(ByteView bytes, const Options& options, Context& context) {
     if (options.prog) return fail(ErrorCode::Usage, "--prog: raw bytecode has no program names");
     auto insns = isa::decode(bytes);
@@ -155,6 +214,7 @@ Result<int> dis(const Options& options, Context& context) {
     const Bytes bytes =
         SKEP_TRY(is_source(options.file) ? compile(options.file) : read_input(options.file));
     if (options.classic > 0) return dis_classic(bytes, options, context);
+    if (options.jit) return dis_native(bytes, options, context);
     if (is_elf(bytes)) return dis_object(bytes, options, context);
     return dis_bytecode(bytes, options, context);
 }
@@ -164,6 +224,8 @@ Action declare(Arguments& args) {
     args.operand("FILE", options->file,
                  "compiled object, or raw bytecode; - reads it from standard input");
     args.option("--prog", "NAME", options->prog, "only this program");
+    args.flag("--jit", options->jit,
+              "beside each instruction the machine code that runs it in this process, as hex");
     args.flag("--json", options->json, "a JSON object a line for each program");
     args.count("-d", options->classic,
                "FILE is a classic BPF filter: show it as tcpdump -d does; twice: as C; three "
@@ -182,6 +244,7 @@ const Command kDis = {
     .examples =
         "skep dis hello.bpf.o\n"
         "skep dis hello.bpf.o --prog hello\n"
+        "skep dis goodbye_ping.bpf.o --jit\n"
         "tcpdump -ddd -i eth0 'tcp port 80' | skep dis -d -\n",
     .declare = declare,
 };
