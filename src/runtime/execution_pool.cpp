@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "maps/map.hpp"
+#include "maps/rcu.hpp"
 
 namespace skep::runtime {
 
@@ -56,6 +57,11 @@ std::optional<uint32_t> ExecutionPool::try_borrow() {
 
 Result<ExecutionPool::Lease> ExecutionPool::borrow() {
     auto index = try_borrow();
+    if (!index && made_.load() == 0 && !maps::rcu::reading()) {
+        // A runtime that was let go may still wait for programs that were running then.
+        maps::rcu::barrier();
+        index = try_borrow();
+    }
     while (!index) {
         // Whoever gives one back sees that we wait, or we see what it gave back.
         const uint32_t seen = returned_.load();
