@@ -66,13 +66,15 @@ Run run(const object::ObjectSpec& spec, const Object::Options& options) {
     if (!execution) __builtin_trap();
     (*execution)->budget = 10'000;
     NoTask task;
-    // Exactly as large as it says: a byte beyond is the sanitizer's to find.
-    const auto buffer = std::make_unique<uint8_t[]>(64);
+    // Exactly as large as it says: a byte beyond is the sanitizer's to find. Raw tracepoints have
+    // twelve arguments.
+    constexpr uint32_t kContext = 12 * 8;
+    const auto buffer = std::make_unique<uint8_t[]>(kContext);
     const auto packet = std::make_unique<uint8_t[]>(60);
-    std::memset(buffer.get(), 0, 64);
+    std::memset(buffer.get(), 0, kContext);
     std::memset(packet.get(), 0, 60);
     Event event{.ctx = buffer.get(),
-                .ctx_size = 64,
+                .ctx_size = kContext,
                 .data_meta = packet.get(),
                 .data = packet.get(),
                 .data_end = packet.get() + 60,

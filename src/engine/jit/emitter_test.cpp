@@ -541,7 +541,7 @@ TEST_F(Emitter, ShiftsWithoutBmi2) {
                             registers[10] = reinterpret_cast<uint64_t>(stack + 64);
                             RunState state;
                             results[bmi2] =
-                                trampoline->enter(&state, codes[bmi2]->begin(), registers);
+                                enter(*trampoline, &state, codes[bmi2]->begin(), registers);
                         }
                         if (jit::has_bmi2()) {
                             ASSERT_EQ(results[0], results[1]) << text << a << ' ' << b;

@@ -15,7 +15,7 @@ uint64_t NativeRun::run(const Prog& prog, const Op* start, uint64_t* registers) 
     const uint8_t* code = prog.native()->function(uint64_t(start - prog.ops_.data()));
     if (!code) return Interpreter(x_).run(prog, start, registers);
     x_.interpret_next_ = nullptr;
-    const uint64_t r0 = trampoline()->enter(&x_.state_, code, registers);
+    const uint64_t r0 = enter(*trampoline(), &x_.state_, code, registers);
     const Prog* next = x_.interpret_next_;
     if (!next) [[likely]]
         return r0;
@@ -37,7 +37,7 @@ uint64_t NativeRun::call_back(uint64_t function, const uint64_t (&arguments)[5])
     uint64_t registers[11] = {};
     std::copy_n(arguments, 5, registers + 1);
     registers[10] = x_.frame_pointer(++x_.state_.depth);
-    const uint64_t r0 = trampoline()->enter(&x_.state_, code, registers);
+    const uint64_t r0 = enter(*trampoline(), &x_.state_, code, registers);
     if (x_.faulted()) return 0;
     x_.state_.depth--;
     x_.state_.at = at;
