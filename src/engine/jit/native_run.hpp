@@ -50,8 +50,9 @@ const Result<Trampoline>& trampoline();
 #ifdef __clang__
 __attribute__((no_sanitize("function")))
 #endif
-inline uint64_t enter(const Trampoline& trampoline, RunState* state, const uint8_t* code,
-                      const uint64_t* registers) {
+inline uint64_t
+enter(const Trampoline& trampoline, RunState* state, const uint8_t* code,
+      const uint64_t* registers) {
     return trampoline.enter(state, code, registers);
 }
 
