@@ -45,16 +45,18 @@ struct Trampoline {
 };
 const Result<Trampoline>& trampoline();
 
+#ifdef __clang__
+#define SKEP_NO_TYPE_CHECK __attribute__((no_sanitize("function")))
+#else
+#define SKEP_NO_TYPE_CHECK
+#endif
 /// From C++ into machine code. Clang's sanitizer looks for a type before each function that is
 /// called through a pointer, and before this one is none.
-#ifdef __clang__
-__attribute__((no_sanitize("function")))
-#endif
-inline uint64_t
-enter(const Trampoline& trampoline, RunState* state, const uint8_t* code,
-      const uint64_t* registers) {
+SKEP_NO_TYPE_CHECK inline uint64_t enter(const Trampoline& trampoline, RunState* state,
+                                         const uint8_t* code, const uint64_t* registers) {
     return trampoline.enter(state, code, registers);
 }
+#undef SKEP_NO_TYPE_CHECK
 
 bool has_bmi2();  ///< this processor
 
