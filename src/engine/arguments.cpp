@@ -29,13 +29,20 @@ class Arguments {
         for (int reg = 1; reg <= 5; reg++) {
             const ArgType& type = proto_.args[size_t(reg - 1)];
             if (type.base == ArgBase::DontCare) return true;
-            if (has(type.flags, TypeFlag::MaybeNull) && r_[reg] == 0) continue;
+            if (has(type.flags, TypeFlag::MaybeNull) && r_[reg] == 0 && !has_size(reg)) continue;
             if (!check(reg, type)) return false;
         }
         return true;
     }
 
   private:
+    /// Whether the next argument is the size of what this one points to: null then is memory of no
+    /// bytes, and of no more.
+    bool has_size(int reg) const {
+        const ArgBase next = reg < 5 ? proto_.args[size_t(reg)].base : ArgBase::DontCare;
+        return next == ArgBase::ConstSize || next == ArgBase::ConstSizeOrZero;
+    }
+
     bool check(int reg, const ArgType& type) {
         const bool write = has(type.flags, TypeFlag::Uninit) || has(type.flags, TypeFlag::Write);
         switch (type.base) {
@@ -100,10 +107,9 @@ class Arguments {
     /// Memory whose size the prototype or the next argument says.
     bool check_buffer(int reg, const ArgType& type, bool write) {
         if (has(type.flags, TypeFlag::FixedSizeMem)) return memory(reg, type.size, write, "memory");
-        const ArgBase next = reg < 5 ? proto_.args[size_t(reg)].base : ArgBase::DontCare;
-        if (next != ArgBase::ConstSize && next != ArgBase::ConstSizeOrZero) return true;
+        if (!has_size(reg)) return true;
         const uint64_t size = r_[reg + 1];
-        if (size == 0 && next == ArgBase::ConstSizeOrZero) return true;
+        if (size == 0 && proto_.args[size_t(reg)].base == ArgBase::ConstSizeOrZero) return true;
         return check_size(reg + 1, 1) && memory(reg, size, write, "memory");
     }
 

@@ -199,6 +199,14 @@ TEST_F(Helpers, Printk) {
     EXPECT_EQ(lines_.size(), 1u);
 }
 
+TEST_F(Helpers, NullIsMemoryOfNoBytes) {
+    const std::string rest =
+        "*(u64 *)(r10 - 8) = 0\nr1 = 0\nr3 = r10\nr3 += -8\nr4 = 0\nr5 = 0\n"
+        "call snprintf\nexit";
+    EXPECT_EQ(result("r2 = 0\n" + rest), 1u);
+    EXPECT_THAT(fault("r2 = 8\n" + rest), HasSubstr("argument 1"));
+}
+
 TEST_F(Helpers, RingBufferRecords) {
     const std::string reserve =
         "ld_pseudo r1, 0x1, 0\nr2 = 8\nr3 = 0\ncall ringbuf_reserve\nr6 = r0\n";
