@@ -14,7 +14,9 @@ namespace {
 constexpr size_t kMostBytes = size_t{256} << 20;
 
 void gives_up(Rule rule, std::string_view source) {
-    const Verdict verdict = verdict_of(source, ProgType::SocketFilter, {.max_insns = 200'000});
+    const TestProgram test = test_program(source);
+    const Verdict verdict =
+        *verify(test.object, test.prog, platform::linux_6_18(), {.max_insns = 100'000});
     EXPECT_FALSE(verdict.accepted);
     EXPECT_EQ(verdict.rule, rule) << verdict.reason;
     EXPECT_LT(verdict.peak_bytes, kMostBytes);
