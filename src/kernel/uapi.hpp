@@ -7,15 +7,13 @@
 #include <string_view>
 
 // What bpf(2) of a newer kernel than the build machine's headers knows: <linux/bpf.h> may be that
-// of Linux 6.1, these are the layouts and numbers of 6.18. The one place for them.
-//
-// The kernel takes a structure of another size than its own as long as what it does not know is
-// zero, so the newest layout works on every kernel; a field that it lacks gives E2BIG when set.
+// of Linux 6.1, these are the layouts and numbers of 6.18. The one place for them. The kernel takes
+// a structure of another size than its own as long as what it does not know is zero, so the newest
+// layout works on every kernel; a field that it lacks gives E2BIG when set.
 
-// Structs without names in unions, as the kernel has them: standard but for their having no names.
 #ifdef __clang__
 #pragma clang diagnostic push
-#pragma clang diagnostic ignored "-Wnested-anon-types"
+#pragma clang diagnostic ignored "-Wnested-anon-types"  // the kernel has them, too
 #endif
 
 namespace skep::kernel {
@@ -297,7 +295,6 @@ struct ProgQueryAttr {
 };
 
 }  // namespace skep::kernel
-
 #ifdef __clang__
 #pragma clang diagnostic pop
 #endif

@@ -80,7 +80,7 @@ TEST(Hostile, AMillionInstructionsInALine) {
     EXPECT_LT(more->peak_bytes, kMostBytes);
 }
 
-/// 1 to 4: int, its prototype, a function of it, a struct.
+/// 1: int, 2: a prototype that returns it, 3: a function of that.
 std::shared_ptr<const btf::Btf> some_types() {
     btf::Writer writer;
     const uint32_t number = writer.add_int("int", 4, btf::Writer::Encoding::Signed);

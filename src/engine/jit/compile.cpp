@@ -49,9 +49,8 @@ Result<Trampoline> make_trampoline() {
     a.load(rsp, kNativeSp, 8);
     a.move(rax, 0);
     a.jump(back);
-    static Code* code = nullptr;
-    code = SKEP_TRY(Code::place(a.finish()))
-    .release();
+    auto placed = SKEP_TRY(Code::place(a.finish()));
+    static const Code* const code = placed.release();  // as long as the process
     return Trampoline{.enter = reinterpret_cast<decltype(Trampoline::enter)>(
                           reinterpret_cast<uintptr_t>(code->begin())),
                       .fault = code->begin() + a.offset_of(fault),
