@@ -71,6 +71,12 @@ struct CoreResult {
     std::string reason = {};  ///< of the poisoning
 };
 
+/// BPF_CORE_TYPE_EXISTS and its like: same shape, members of structs left
+/// aside (bpf_core_types_are_compat).
+/// Errors are types nested too deeply to tell.
+Result<bool> types_compatible(const Btf& local, uint32_t local_id, const Btf& target,
+                              uint32_t target_id);
+
 class CoreRelocator {
   public:
     CoreRelocator(const Btf& local, const Btf& target) : local_(local), target_(target) {}

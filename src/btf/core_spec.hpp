@@ -58,11 +58,6 @@ bool kinds_compatible(Kind local, Kind target);
 /// Whether a field of one type may be read as the other (bpf_core_fields_are_compat).
 bool fields_compatible(const Btf& local, uint32_t local_id, const Btf& target, uint32_t target_id);
 
-/// BPF_CORE_TYPE_EXISTS and its like: same shape, members left aside (bpf_core_types_are_compat).
-/// Errors are types nested too deeply to tell.
-Result<bool> types_compatible(const Btf& local, uint32_t local_id, const Btf& target,
-                              uint32_t target_id);
-
 /// BPF_CORE_TYPE_MATCHES: every local member has its equal in the target (bpf_core_types_match).
 Result<bool> types_match(const Btf& local, uint32_t local_id, const Btf& target,
                          uint32_t target_id);

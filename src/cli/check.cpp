@@ -12,6 +12,7 @@
 #include "cli/check_target.hpp"
 #include "cli/command.hpp"
 #include "cli/input.hpp"
+#include "kernel/running.hpp"
 #include "object/settle.hpp"
 #include "verifier/explain.hpp"
 #include "verifier/graph.hpp"
@@ -28,7 +29,7 @@ struct Options {
     std::vector<std::string> files;
     std::vector<std::string> kernels;
     std::optional<std::string> prog;
-    std::optional<std::string> btf;
+    std::vector<std::string> btf;
     std::optional<std::string> log;
     bool unprivileged = false;
     bool cfg = false;
@@ -39,6 +40,7 @@ struct Options {
 struct Row {
     const CheckTarget* target;
     std::shared_ptr<const ObjectSpec> object;  ///< settled there; the program's own copy of it
+    kernel::Types types;                       ///< that it was settled by
     Verdict verdict;
     uint64_t nanoseconds = 0;
     std::string problem;  ///< why there is no verdict
@@ -57,11 +59,22 @@ struct Judged {
 
 Row judge(const ObjectSpec& object, size_t index, const CheckTarget& target,
           const Options& options) {
-    Row row{.target = &target, .object = {}, .verdict = {}, .problem = {}};
-    auto settled = target.settle(object::only(object, index));
+    const ObjectSpec alone = object::only(object, index);
+    Row row{.target = &target,
+            .object = {},
+            .types = target.types_for(alone),
+            .verdict = {},
+            .problem = {}};
+    auto settled = kernel::settle(alone, *target.platform, row.types.get(), target.config);
     if (!settled) {
         row.problem = settled.error().message;
-        if (!target.types) row.problem += " (--btf FILE gives that kernel's types)";
+        if (!row.types)
+            row.problem += " (--btf FILE gives that kernel's types)";
+        else if (kernel::lacks_names(alone, row.types))
+            row.problem += target.loaded_modules ? ", nor in a module that is loaded"
+                           : target.name == "embedded"
+                               ? ""
+                               : " (if a module has it: its types by one more --btf)";
         return row;
     }
     row.object = std::make_shared<const ObjectSpec>(std::move(*settled));
@@ -72,7 +85,7 @@ Row judge(const ObjectSpec& object, size_t index, const CheckTarget& target,
                                      .log = options.log.has_value(),
                                      .facts = options.cfg,
                                      .register_facts = options.cfg,
-                                     .kernel_btf = target.types.get()});
+                                     .kernel_btf = row.types.get()});
     row.nanoseconds = static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::nanoseconds>(
                                                 std::chrono::steady_clock::now() - before)
                                                 .count());
@@ -116,7 +129,7 @@ std::string single_table(const std::vector<Judged>& all) {
                    std::to_string(verdict.stack_depth),
                    verdict.longest_path ? std::to_string(verdict.longest_path) : "-",
                    joined(verifier::map_names(*row.object, verdict)),
-                   joined(verifier::called_names(verdict, row.target->types.get()))});
+                   joined(verifier::called_names(verdict, row.types.get()))});
     }
     return table.to_string();
 }
@@ -248,7 +261,8 @@ Action declare(Arguments& args) {
                 "whose verifier decides: running (as without), 6.18, 6.12, 6.1, 5.15, or embedded "
                 "(skep's own engine); may be given several times");
     args.option("--prog", "NAME", options->prog, "only this program");
-    args.option("--btf", "FILE", options->btf, "the types of that kernel: raw BTF, or an object");
+    args.option("--btf", "FILE", options->btf,
+                "the types of that kernel: raw BTF, or an object; given again: those of a module");
     args.flag("--unprivileged", options->unprivileged, "as for a loader without capabilities");
     args.option("--log", "FORM", options->log, "kernel: the log in the form of Linux");
     args.flag("--cfg", options->cfg, "the control flow as a graph for Graphviz");
@@ -269,6 +283,7 @@ const Command kCheck = {
     .examples =
         "skep check hello.bpf.o\n"
         "skep check hello.bpf.o --kernel 5.15 --kernel 6.12 --btf vmlinux-6.12\n"
+        "skep check ct.bpf.o --kernel 6.12 --btf vmlinux-6.12 --btf nf_conntrack.ko\n"
         "skep check hello.bpf.o --prog hello --log kernel\n"
         "skep check hello.bpf.o --prog hello --cfg | dot -Tsvg > hello.svg\n"
         "skep check --json *.bpf.o | jq 'select(.accepted | not) | .prog'\n",

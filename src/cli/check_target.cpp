@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <span>
+
 #include "base/text.hpp"
 #include "cli/input.hpp"
 #include "kernel/running.hpp"
@@ -29,25 +31,29 @@ Result<const platform::Platform*> find(const std::string& name) {
 
 }  // namespace
 
-Result<object::ObjectSpec> CheckTarget::settle(const object::ObjectSpec& object) const {
-    return kernel::settle(object, *platform, types.get(), config);
+kernel::Types CheckTarget::types_for(const object::ObjectSpec& object) const {
+    return loaded_modules ? kernel::types_of_running(object)
+                          : kernel::types_for(object, types, modules);
 }
 
-Result<CheckTarget> check_target(const std::string& name, const std::optional<std::string>& btf) {
+Result<CheckTarget> check_target(const std::string& name, const std::vector<std::string>& btf) {
     CheckTarget target {
         .name = name, .platform = SKEP_TRY(find(name))
-        , .types = {}, .config = {}
+        , .types = {}, .modules = {}, .config = {}
     };
     const kernel::RunningKernel& running = kernel::running_kernel();
     const bool is_running = name == "running" || (target.platform->name.starts_with("linux-") &&
                                                   target.platform->version == running.version);
     if (is_running) target.config = kernel::running_config();
-    if (btf) {
-        target.types = SKEP_TRY(load_btf(*btf));
+    if (!btf.empty()) {
+        target.types = SKEP_TRY(load_btf(btf[0]));
+        for (const std::string& module : std::span(btf).subspan(1))
+            target.modules.push_back(SKEP_TRY(load_btf(module, target.types)));
     } else if (!target.platform->btf.empty()) {
         target.types = SKEP_TRY(load_btf("embedded"));
     } else if (is_running) {
         target.types = kernel::running_types();
+        target.loaded_modules = true;
     }
     return target;
 }

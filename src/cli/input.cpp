@@ -32,12 +32,13 @@ std::string hint_for(const std::string& path, ByteView bytes) {
     return {};
 }
 
-Result<std::shared_ptr<const btf::Btf>> parse_btf(Bytes bytes) {
-    if (!is_elf(bytes)) return btf::Btf::parse(std::move(bytes));
-    const elf::Elf elf = SKEP_TRY(elf::Elf::parse(bytes));
+Result<std::shared_ptr<const btf::Btf>> parse_btf(Bytes bytes,
+                                                  std::shared_ptr<const btf::Btf> base) {
+    if (!is_elf(bytes)) return btf::Btf::parse(std::move(bytes), std::move(base));
+    const elf::Elf elf = SKEP_TRY(elf::Elf::parse_sections(bytes));
     const elf::Section* section = elf.find(".BTF");
-    if (!section) return malformed("the object has no .BTF section");
-    return btf::Btf::parse(Bytes(section->data.begin(), section->data.end()));
+    if (!section) return malformed("it has no .BTF section");
+    return btf::Btf::parse(Bytes(section->data.begin(), section->data.end()), std::move(base));
 }
 
 }  // namespace
@@ -75,7 +76,8 @@ Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path)
     return object;
 }
 
-Result<std::shared_ptr<const btf::Btf>> load_btf(const std::string& source) {
+Result<std::shared_ptr<const btf::Btf>> load_btf(const std::string& source,
+                                                 std::shared_ptr<const btf::Btf> base) {
     if (source == "embedded") {
         const ByteView bytes = platform::embedded_btf();
         return btf::Btf::parse(Bytes(bytes.begin(), bytes.end()));
@@ -88,7 +90,7 @@ Result<std::shared_ptr<const btf::Btf>> load_btf(const std::string& source) {
                                          "it was built without CONFIG_DEBUG_INFO_BTF", ENOENT});
         return types;
     }
-    auto types = parse_btf(SKEP_TRY(read_input(source)));
+    auto types = parse_btf(SKEP_TRY(read_input(source)), std::move(base));
     if (!types) return std::unexpected(std::move(types.error()).in(input_name(source)));
     return types;
 }

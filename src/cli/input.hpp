@@ -28,7 +28,9 @@ Result<object::ObjectSpec> load_object(const std::string& path);
 Result<object::ObjectSpec> parse_object(ByteView bytes, const std::string& path);
 
 /// Types to relocate against: "kernel", "embedded", a file of raw BTF or an object that has some.
-Result<std::shared_ptr<const btf::Btf>> load_btf(const std::string& source);
+/// `base`: of a kernel module's types, those of its kernel.
+Result<std::shared_ptr<const btf::Btf>> load_btf(const std::string& source,
+                                                 std::shared_ptr<const btf::Btf> base = nullptr);
 
 /// The program of that name. The error lists those that there are.
 Result<const object::ProgSpec*> find_prog(const object::ObjectSpec& object, std::string_view name);

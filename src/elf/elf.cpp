@@ -39,18 +39,22 @@ Result<Elf64_Ehdr> read_header(ByteView bytes) {
 
     const auto header = load<Elf64_Ehdr>(bytes, 0);
     if (!header) return malformed("ELF file is truncated");
-    // gcc and old clang may leave e_machine at EM_NONE, as the format's first years did.
-    if (header->e_machine != EM_BPF && header->e_machine != EM_NONE)
-        return refused(fmt::format("this is {} object", machine_name(header->e_machine)),
-                       "compile with clang -target bpf");
-    if (header->e_type != ET_REL)
-        return refused("ELF file is an executable or a library, not a relocatable object",
-                       "compile with -c and do not link");
     if (header->e_shnum == 0) return malformed("ELF file has no sections");
     if (header->e_shentsize != sizeof(Elf64_Shdr))
         return malformed("ELF section headers of {} bytes, expected {}",
                          uint16_t{header->e_shentsize}, sizeof(Elf64_Shdr));
     return *header;
+}
+
+Result<void> check_object(const Elf64_Ehdr& header) {
+    // gcc and old clang may leave e_machine at EM_NONE, as the format's first years did.
+    if (header.e_machine != EM_BPF && header.e_machine != EM_NONE)
+        return refused(fmt::format("this is {} object", machine_name(header.e_machine)),
+                       "compile with clang -target bpf");
+    if (header.e_type != ET_REL)
+        return refused("ELF file is an executable or a library, not a relocatable object",
+                       "compile with -c and do not link");
+    return {};
 }
 
 Result<std::vector<Section>> read_sections(ByteView bytes, const Elf64_Ehdr& header) {
@@ -151,11 +155,17 @@ bool Symbol::hidden() const {
 }
 
 Result<Elf> Elf::parse(ByteView bytes) {
+    SKEP_TRY(check_object(SKEP_TRY(read_header(bytes))));
+    Elf elf = SKEP_TRY(parse_sections(bytes));
+    elf.symbols_ = SKEP_TRY(read_symbols(elf.sections_));
+    return elf;
+}
+
+Result<Elf> Elf::parse_sections(ByteView bytes) {
     const Elf64_Ehdr header = SKEP_TRY(read_header(bytes));
     Elf elf;
     elf.sections_ = SKEP_TRY(read_sections(bytes, header));
     SKEP_TRY(check_overlap(elf.sections_));
-    elf.symbols_ = SKEP_TRY(read_symbols(elf.sections_));
     return elf;
 }
 

@@ -60,6 +60,8 @@ struct Relocation {
 class Elf {
   public:
     static Result<Elf> parse(ByteView bytes);
+    /// No symbols, but of any machine and kind: a kernel or one of its modules, for its .BTF.
+    static Result<Elf> parse_sections(ByteView bytes);
 
     /// By ELF index: [0] is the null section.
     std::span<const Section> sections() const { return sections_; }

@@ -104,6 +104,19 @@ TEST(Elf, SaysWhatTheFileIsInstead) {
     }
 }
 
+TEST(Elf, SectionsOfAnyMachine) {
+    Bytes object = sample();
+    object[offsetof(Elf64_Ehdr, e_machine)] = EM_X86_64;
+    object[offsetof(Elf64_Ehdr, e_machine) + 1] = 0;
+    object[offsetof(Elf64_Ehdr, e_type)] = ET_EXEC;
+    const auto elf = Elf::parse_sections(object);
+    ASSERT_TRUE(elf);
+    EXPECT_NE(elf->find("xdp"), nullptr);
+    EXPECT_TRUE(elf->symbols().empty());
+    object[offsetof(Elf64_Ehdr, e_shnum)] = 200;
+    EXPECT_FALSE(Elf::parse_sections(object));
+}
+
 TEST(Elf, RefusesSectionsThatLie) {
     const struct {
         uint32_t index;

@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "base/text.hpp"
+#include "kernel/module_types.hpp"
 #include "kernel/object.hpp"
 #include "kernel/running.hpp"
 #include "object/settle.hpp"
@@ -157,11 +158,12 @@ std::string explain_refusal(const object::ObjectSpec& object, const object::Prog
     size_t index = 0;
     while (index < object.progs.size() && object.progs[index].name != prog.name) index++;
     if (!rules || index == object.progs.size()) return text;
-    const auto settled =
-        settle(object::only(object, index), *rules, running_types().get(), running_config());
+    const object::ObjectSpec alone = object::only(object, index);
+    const Types types = types_of_running(alone);
+    const auto settled = settle(alone, *rules, types.get(), running_config());
     if (!settled) return text;
     const auto verdict = verifier::verify(*settled, settled->progs[0], *rules,
-                                          {.path = true, .kernel_btf = running_types().get()});
+                                          {.path = true, .kernel_btf = types.get()});
     if (!verdict) return text;
     if (verdict->accepted)
         return text +

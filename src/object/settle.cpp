@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "base/text.hpp"
+#include "btf/core_relo.hpp"
+#include "btf/declare.hpp"
 
 namespace skep::object {
 
@@ -54,17 +56,27 @@ class Settler {
             return {};
         const Extern& external = object_.externs[reference.index];
         isa::Insn& insn = prog.insns[reference.insn];
-        const std::optional<uint32_t> id = find(external);
+        std::optional<uint32_t> id = find(external);
+        const bool other = id && !SKEP_TRY(same_type(external, *id));
+        if (other) {
+            if (!external.weak)
+                return unsupported("the kernel {} '{}' is of another type there: {}",
+                                   kind_of(external), printable(external.name),
+                                   btf::c_declaration(*target_.btf, target_.btf->type(*id).ref(),
+                                                      printable(external.name)));
+            id.reset();
+        }
         if (!id && !external.weak)
-            return unsupported("the kernel {} '{}' does not exist there",
-                               external.kind == Extern::Kind::KsymFunc ? "function" : "variable",
+            return unsupported("the kernel {} '{}' does not exist there", kind_of(external),
                                printable(external.name));
         if (!insn.is_wide()) {
             insn.src = id ? isa::kCallKfunc : isa::kCallHelper;
             insn.imm = id ? int32_t(*id) : kPoisonedKfunc + int32_t(reference.index);
             if (!id)
-                prog.unresolved.push_back({reference.insn, "kernel function " + external.name,
-                                           "it does not exist there, and is declared __weak"});
+                prog.unresolved.push_back(
+                    {reference.insn, "kernel function " + external.name,
+                     other ? "it is of another type there, and is declared __weak"
+                           : "it does not exist there, and is declared __weak"});
             return {};
         }
         insn.src = id ? isa::kPseudoBtfId : isa::kPseudoImm;
@@ -81,6 +93,20 @@ class Settler {
             external.kind == Extern::Kind::KsymFunc ? btf::Kind::Func : btf::Kind::Var;
         const auto found = target_.btf->find(btf::essential_name(external.name), kind);
         return found ? std::optional(found->id()) : std::nullopt;
+    }
+
+    static std::string_view kind_of(const Extern& external) {
+        return external.kind == Extern::Kind::KsymFunc ? "function" : "variable";
+    }
+
+    /// Whether the program declares it as the target does, members of structs left aside.
+    Result<bool> same_type(const Extern& external, uint32_t id) const {
+        if (!object_.btf || external.type_id == 0) return true;  // a typeless ksym
+        const btf::Type local = object_.btf->type(external.type_id);
+        const btf::Type there = target_.btf->type(id);
+        const bool function = external.kind == Extern::Kind::KsymFunc;
+        return btf::types_compatible(*object_.btf, function ? local.ref() : local.id(),
+                                     *target_.btf, there.ref());
     }
 
     ObjectSpec& object_;

@@ -32,9 +32,9 @@ struct Target {
     KconfigLookup kconfig = {};     ///< empty: no variable has a value
 };
 
-/// Fails where a strong extern has no value there or CO-RE candidates contradict each other; the
-/// error names the program or the extern. Programs that are not to be loaded (`?section`) are
-/// settled too.
+/// Fails where a strong extern has no value there, or one of another type, or CO-RE candidates
+/// contradict each other; the error names the program or the extern. Programs that are not to be
+/// loaded (`?section`) are settled too.
 Result<ObjectSpec> settle(ObjectSpec object, const Target& target);
 
 /// The object with one of its programs alone, so that another's missing extern does not matter.

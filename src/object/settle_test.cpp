@@ -64,6 +64,31 @@ TEST(Settle, MissingSymbolsMatterUnlessTheyAreWeak) {
     EXPECT_EQ(weak->progs[0].insns[1].imm, 0);
 }
 
+TEST(Settle, FunctionsMustBeDeclaredAsTheyAre) {
+    const auto types = target_types();
+    btf::Writer writer;
+    const uint32_t number = writer.add_int("int", 4, btf::Writer::Encoding::Signed);
+    const uint32_t same = writer.add_func_proto(number, {});
+    const uint32_t as_there = writer.add_func("bpf_work___v2", same, btf::Linkage::Extern);
+    const uint32_t proto = writer.add_func_proto(number, {{"more", number}});
+    const uint32_t with_argument = writer.add_func("bpf_work___v2", proto, btf::Linkage::Extern);
+    const auto declared = [&, btf = *btf::Btf::parse(writer.finish())](uint32_t type, bool weak) {
+        ObjectSpec object = object_with_externs(weak);
+        object.btf = btf;
+        object.externs[0].type_id = type;
+        return settle(std::move(object), {.btf = types.get()});
+    };
+    EXPECT_TRUE(declared(as_there, false));
+    const auto strict = declared(with_argument, false);
+    ASSERT_FALSE(strict);
+    EXPECT_THAT(strict.error().message,
+                HasSubstr("of another type there: int bpf_work___v2(void)"));
+    const auto weak = declared(with_argument, true);
+    ASSERT_TRUE(weak);
+    EXPECT_EQ(weak->progs[0].insns[0].imm, kPoisonedKfunc);
+    EXPECT_THAT(weak->progs[0].unresolved[0].reason, HasSubstr("another type"));
+}
+
 TEST(Settle, RelocationsNeedTypes) {
     ObjectSpec object;
     object.progs.push_back({.name = "p", .insns = {kExit}});

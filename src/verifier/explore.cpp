@@ -328,7 +328,8 @@ bool Explorer::execute(bool& ended) {
         return a_.refuse(Rule::TooComplex, "BPF program is too large. Processed {} insn",
                          a_.insn_processed);
     if ((a_.insn_processed & 0xff) == 0 && a_.memory.bytes > kMostBytes)
-        return a_.refuse(Rule::OutOfMemory, "verifier out of memory: {} states are kept", kept_);
+        return a_.refuse(Rule::OutOfMemory, "verifier out of memory: {} states are kept",
+                         kept_ + retired_.size() + back_edges_);
     const Insn& insn = a_.insns[index];
     InsnAux& aux = a_.aux[index];
     current_.last_insn_idx = a_.prev_insn_index;

@@ -7,7 +7,7 @@ tests=$SKEP_BINARY_DIR/tests
 shift
 uname -r
 # The kernel would load them by itself, but looks for modprobe in the initrd.
-modprobe -qa veth sch_ingress sch_fq cls_bpf act_bpf tls
+modprobe -qa veth sch_ingress sch_fq cls_bpf act_bpf tls nf_conntrack
 failed=()
 for name in "$@"; do
     # Many files of the guest come slowly; in memory the program starts at once.
