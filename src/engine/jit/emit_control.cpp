@@ -61,7 +61,7 @@ bool Emitter::emit_jump(uint32_t insn) {
         a_.alu(Alu::Cmp, W64, left, 0);
         a_.jump(Cond::Equal, target);
         a_.alu(Alu::Sub, W64, left, 1);
-    } else if ((int(what) - int(OpCode::Jeq64K)) % kJumpForms < kBackForms) {
+    } else if (!counts_ || (int(what) - int(OpCode::Jeq64K)) % kJumpForms < kBackForms) {
         compare(insn);
         a_.jump(condition(insn), target);
     } else {
@@ -79,6 +79,7 @@ bool Emitter::emit_jump(uint32_t insn) {
 }
 
 void Emitter::spend(uint32_t insn, int32_t count) {
+    if (!counts_) return;
     if (function_->loops)
         a_.alu(Alu::Sub, W64, kBudget, count);
     else

@@ -36,6 +36,13 @@ bool may_call(OpCode code) {
     return code >= OpCode::PlainCallHelper && code != OpCode::LoadEvent && code != OpCode::Exit;
 }
 
+/// What lets a verified program go on for long: iterators, callbacks, may_goto. Without them, no
+/// path through it is longer than what the verifier has looked at.
+bool may_go_on(const Op& op) {
+    return OpCode(op.code) == OpCode::CallKfunc || OpCode(op.code) == OpCode::MayGoto ||
+           is_function_address(op);
+}
+
 }  // namespace
 
 x86::Reg Emitter::reg(uint8_t number) {
@@ -44,7 +51,11 @@ x86::Reg Emitter::reg(uint8_t number) {
 
 Emitter::Emitter(std::span<const Op> ops, std::span<const Call> calls, const Trampoline& trampoline,
                  Features features)
-    : ops_(ops), calls_(calls), trampoline_(trampoline), features_(features) {
+    : ops_(ops),
+      calls_(calls),
+      trampoline_(trampoline),
+      features_(features),
+      counts_(std::ranges::any_of(ops, may_go_on)) {
     a_.reserve(256 + 8 * ops.size());
     labels_.resize(ops.size(), Label{kNoLabel});
     lengths_.resize(ops.size());
@@ -97,7 +108,7 @@ void Emitter::look_at(Function& function) {
             for (const uint8_t used : {op.dst, op.src})
                 if (used >= 6 && used <= 9) function.saved |= uint8_t(1 << (used - 6));
         function.calls |= may_call(what);
-        function.loops |= is_back_jump(what);
+        function.loops |= counts_ && is_back_jump(what);
         function.may_goto |= what == OpCode::MayGoto;
         if (what == OpCode::Lddw) i++;
     }

@@ -16,8 +16,9 @@
 //     x86 rax  rsi  rdx  rcx  r8  r9  rbx  r13  r14  r15  rbp        r12: RunState
 //
 // A helper takes (Execution&, r1 to r5), so that a call of one sets rdi only. rdi and r10 are free
-// to each operation, and r11 in functions without loops; in one with loops it is what is left of
-// the budget, which goes back into RunState before anything is called.
+// to each operation, and so is r11, unless the program may go on for long (iterators, callbacks,
+// may_goto): then, in functions with loops, it is what is left of the budget, which goes back into
+// RunState before anything is called.
 //
 // A function of the program is a function of the machine: it saves those of rbx, r13 to r15 that it
 // uses, and has a slot for may_goto. rbp is only BPF's frame pointer. rsp is a multiple of 16
@@ -62,7 +63,7 @@ class Emitter {
         uint32_t end = 0;
         uint8_t saved = 0;  // of r6 to r9: a bit each
         bool calls = false;
-        bool loops = false;
+        bool loops = false;  // and the budget counts them
         bool may_goto = false;
     };
     /// Code behind the program.
@@ -134,6 +135,7 @@ class Emitter {
     std::span<const Call> calls_;
     const Trampoline& trampoline_;
     const Features features_;
+    const bool counts_;  // the budget
     x86::Assembler a_;
     std::vector<Label> labels_;  // by instruction
     std::vector<Function> functions_;

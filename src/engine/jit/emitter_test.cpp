@@ -287,9 +287,9 @@ TEST_F(Emitter, FunctionsKeepTheRegistersOfTheirCallers) {
 }
 
 TEST_F(Emitter, TheBudgetEndsLoopsAndLongRuns) {
-    // Twice 10 rounds of 3 instructions and a call each.
+    // Twice 10 rounds of 3 instructions and a call each. That there is a may_goto makes it count.
     constexpr std::string_view kText =
-        "main:\nr6 = *(u64 *)(r1 + 0)\nr6 &= 15\nr7 = 0\nr8 = 0\n"
+        "main:\nmay_goto +0\nr6 = *(u64 *)(r1 + 0)\nr6 &= 15\nr7 = 0\nr8 = 0\n"
         "r1 = r8\ncall f\nr7 += r0\nr8 += 1\nif r8 < r6 goto -5\nr0 = r7\nexit\n"
         "f:\nr2 = 0\nr2 += 1\nif r2 < 5 goto -2\nr0 = r1\nr0 += r2\nexit";
     const uint64_t rounds[] = {10};
@@ -304,6 +304,17 @@ TEST_F(Emitter, TheBudgetEndsLoopsAndLongRuns) {
         }
     }
     EXPECT_GT(least, 50u);
+}
+
+TEST_F(Emitter, TheBudgetDoesNotCountWhatIsBounded) {
+    const auto native =
+        load(object_of("r0 = 3\nr1 = 0\nr0 += 1\nr1 += 1\nif r1 < 1000 goto -3\nexit",
+                       ProgType::RawTracepoint),
+             Jit::Baseline);
+    budget_ = 10;
+    const Outcome outcome = run(*native, {});
+    EXPECT_FALSE(outcome.fault);
+    EXPECT_EQ(outcome.r0, 1003u);
 }
 
 TEST_F(Emitter, MayGotoEnds) {
@@ -325,7 +336,8 @@ TEST_F(Emitter, HelpersGetTheirArguments) {
               312300000u + 7000 + 800 + 90 + 10);
     // In a function, and in a loop, whose budget lives in a register.
     both(
-        "main:\nr6 = 0\nr7 = 0\ncall 5\nr7 += 1\ncall f\nr6 += r0\nr7 += 1\nif r7 < 20 goto -6\n"
+        "main:\nmay_goto +0\nr6 = 0\nr7 = 0\ncall 5\nr7 += 1\ncall f\nr6 += r0\nr7 += 1\nif r7 < "
+        "20 goto -6\n"
         "r0 = r6\nexit\n"
         "f:\nr6 = 3\ncall 8\nr0 = 1\nr0 += r6\nexit");
 }
