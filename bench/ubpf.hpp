@@ -35,6 +35,15 @@ class Ubpf {
         }
         bool failed() const { return failed_; }
 
+        /// ubpf's machine code, or null where it has none for the program.
+        using Code = uint64_t (*)(void* memory, size_t size);
+        Code compile() const {
+            char* message = nullptr;
+            const Code code = ubpf_->compile_(vm_, &message);
+            std::free(message);
+            return code;
+        }
+
         Prog(const Ubpf& ubpf, Vm* vm) : ubpf_(&ubpf), vm_(vm) {}
         Prog(const Prog&) = delete;
         Prog& operator=(const Prog&) = delete;
@@ -52,7 +61,8 @@ class Ubpf {
         std::unique_ptr<Ubpf> ubpf(new Ubpf);
         if (library && find(library, "ubpf_create", ubpf->create_) &&
             find(library, "ubpf_destroy", ubpf->destroy_) &&
-            find(library, "ubpf_load", ubpf->load_) && find(library, "ubpf_exec", ubpf->exec_))
+            find(library, "ubpf_load", ubpf->load_) && find(library, "ubpf_exec", ubpf->exec_) &&
+            find(library, "ubpf_compile", ubpf->compile_))
             return ubpf;
         fmt::print(stderr, "no ubpf: {}\n", dlerror());
         return nullptr;
@@ -82,6 +92,7 @@ class Ubpf {
     Vm* (*create_)() = nullptr;
     void (*destroy_)(Vm*) = nullptr;
     int (*load_)(Vm*, const void* code, uint32_t size, char** message) = nullptr;
+    uint64_t (*(*compile_)(Vm*, char** message))(void*, size_t) = nullptr;
     int (*exec_)(const Vm*, void* memory, size_t size, uint64_t* r0) = nullptr;
 };
 
