@@ -15,6 +15,8 @@ KernelRules rules_of(platform::KernelVersion version) {
     using platform::KernelVersion;
     KernelRules rules;
     rules.uninit_stack = version >= KernelVersion("6.1");  // 6.3, and late 6.1.y
+    rules.forgets_packets = version >= KernelVersion("6.4");
+    rules.narrow_fills = version >= KernelVersion("6.9");
     rules.refines_pairs = version >= KernelVersion("6.8");
     rules.tracks_neg = version >= KernelVersion("6.17");
     rules.tracks_swaps = version >= KernelVersion("6.18");

@@ -45,6 +45,8 @@ struct Refusal {
 /// What has changed between kernels that share everything else.
 struct KernelRules {
     bool uninit_stack = true;        ///< privileged programs may read what was never written (6.3)
+    bool forgets_packets = true;     ///< lost packet pointers are no numbers to all (6.4)
+    bool narrow_fills = true;        ///< part of a spilled number is known (6.9)
     bool refines_pairs = true;       ///< comparisons of two numbers that are not constant (6.8)
     bool tracks_neg = true;          ///< bounds of -x (6.17)
     bool tracks_swaps = true;        ///< bits of swapped bytes (6.18.y)

@@ -352,8 +352,10 @@ bool Explorer::execute(bool& ended) {
     print_state_ = false;
     if (a_.options.register_facts) note_registers(a_);
     if (a_.recorded) a_.recorded->record(index, current_, aux.live_regs_before);
-    if (!current_.speculative) {
-        if (!aux.seen && !aux.checked_fields) {
+    const bool speculative = current_.speculative;
+    // Since 6.17 a path that nobody takes may hold anything.
+    if (!speculative || !a_.is_kernel_at_least(platform::KernelVersion("6.17"))) {
+        if (!aux.checked_fields) {
             if (const auto legal = isa::check(a_.insns, index); !legal)
                 return a_.refuse(Rule::BadInsn, "{}", reserved_fields_message(insn, legal.error()));
             if (const isa::OpcodeInfo* form = isa::find(insn);
@@ -362,6 +364,8 @@ bool Explorer::execute(bool& ended) {
                                  form->name, insn_since(*form).to_string());
             aux.checked_fields = true;
         }
+    }
+    if (!speculative) {
         aux.seen = true;
         if (insn.is_wide()) a_.aux[index + 1].seen = true;
     } else if (aux.nospec) {

@@ -97,6 +97,7 @@ class Explorer {
     bool is_incomplete(const VerifierState& state) const;
     void add_back_edge(uint32_t insn, VerifierState& covered_by);
     bool propagate_back_edges(LoopVisit& visit);
+    void forget_back_edges(LoopVisit& visit);
 
     Waiting& take_waiting();
     Explored* take_explored();

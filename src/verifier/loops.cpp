@@ -9,6 +9,15 @@
 
 namespace skep::verifier {
 
+namespace {
+
+/// Of one loop. With more of them we no longer wait for what will turn out to matter: everything
+/// does, and then they and the states that they lead to need not be kept. (Linux keeps any number.
+/// But it has none for callbacks, where a loop of a hundred rounds can make so many.)
+constexpr size_t kMostBackEdges = 8192;
+
+}  // namespace
+
 std::optional<std::string> Explorer::loop_key(const VerifierState& state) const {
     std::string key;
     const auto append = [&key](uint32_t number) {
@@ -39,9 +48,9 @@ bool Explorer::maybe_exit_loop(VerifierState& state) {
     if (found == loops_.end() || found->second.entry != &state) return true;
     LoopVisit& visit = found->second;
     visit.entry = nullptr;
-    back_edges_ -= visit.back_edges.size();
-    update_peak();
-    return propagate_back_edges(visit);
+    if (!propagate_back_edges(visit)) return false;
+    forget_back_edges(visit);
+    return true;
 }
 
 bool Explorer::is_incomplete(const VerifierState& state) const {
@@ -55,11 +64,16 @@ bool Explorer::is_incomplete(const VerifierState& state) const {
 void Explorer::add_back_edge(uint32_t insn, VerifierState& covered_by) {
     const auto key = loop_key(covered_by);
     if (!key) return;
+    LoopVisit& visit = loops_[*key];
+    if (visit.back_edges.size() == kMostBackEdges) {
+        for (const auto& edge : visit.back_edges) mark_all_scalars_precise(edge->state);
+        forget_back_edges(visit);
+    }
     auto edge = std::make_unique<LoopVisit::BackEdge>();
     edge->state = current_;
     edge->state.insn_idx = insn;
     edge->covered_by = &covered_by;
-    loops_[*key].back_edges.push_back(std::move(edge));
+    visit.back_edges.push_back(std::move(edge));
     a_.memory.bytes += sizeof(LoopVisit::BackEdge);
     ++back_edges_;
     update_peak();
@@ -77,9 +91,13 @@ bool Explorer::propagate_back_edges(LoopVisit& visit) {
         for (const auto& edge : visit.back_edges)
             if (!propagate_precision(*edge->covered_by, edge->state, &changed)) return false;
     }
-    a_.memory.bytes -= visit.back_edges.size() * sizeof(LoopVisit::BackEdge);
-    visit.back_edges.clear();
     return true;
+}
+
+void Explorer::forget_back_edges(LoopVisit& visit) {
+    a_.memory.bytes -= visit.back_edges.size() * sizeof(LoopVisit::BackEdge);
+    back_edges_ -= visit.back_edges.size();
+    visit.back_edges.clear();
 }
 
 }  // namespace skep::verifier

@@ -67,7 +67,7 @@ void Analysis::invalidate_packet_pointers() {
     };
     state->change_regs(is_packet, [this](RegState& reg) {
         // To those who may see addresses it is just a number from now on.
-        if (allow_ptr_leaks)
+        if (allow_ptr_leaks || !rules.forgets_packets)
             reg.set_unknown(!privileged);
         else
             reg.clear();

@@ -98,7 +98,7 @@ bool write_fixed(Analysis& a, uint32_t frame, int off, int size, int value_regno
         const StackSlot& slot = a.state->frame(frame).stack[size_t(slot_no)];
         const bool spilled_pointer = a.is_kernel_at_least(platform::KernelVersion("6.8"))
                                          ? slot.is_spilled_reg() && !slot.is_spilled_scalar()
-                                         : slot.bytes[0] == SlotType::Spill;  // numbers too
+                                         : slot.is_spilled_reg();  // numbers too
         if (!a.allow_ptr_leaks && spilled_pointer && size != kSlotBytes)
             return a.refuse(Rule::StackSpill, "attempt to corrupt spilled pointer on stack");
         if (!a.bypass_spec_v4) {
@@ -218,8 +218,9 @@ bool readable(const Analysis& a, SlotType byte) {
 bool fill_part(Analysis& a, const StackSlot& slot, int off, int size, int spill_size, int dst_regno,
                bool& restores) {
     const RegState spilled = *slot.spilled;
+    const bool narrow = a.rules.narrow_fills;
     // Little-endian: the low bytes of the number are at the start of the slot.
-    if (size <= spill_size && off % kSlotBytes == 0) {
+    if ((narrow ? size <= spill_size : size == spill_size) && off % kSlotBytes == 0) {
         RegState& dst = a.reg_mut(dst_regno);
         dst = spilled;
         if (register_width(spilled) > 8 * size) dst.id = 0, dst.off = 0;
@@ -230,12 +231,12 @@ bool fill_part(Analysis& a, const StackSlot& slot, int off, int size, int spill_
         const SlotType byte = byte_at(slot, off + i);
         if (byte == SlotType::Spill)
             ++spilled_bytes;
-        else if (byte == SlotType::Zero)
+        else if (byte == SlotType::Zero && narrow)
             ++zero_bytes;
-        else if (!readable(a, byte))
+        else if (byte == SlotType::Zero || !readable(a, byte))
             return refuse_read(a, off, i, size);
     }
-    if (spilled_bytes == size && spilled.is_null()) {
+    if (narrow && spilled_bytes == size && spilled.is_null()) {
         a.mark_reg_zero(dst_regno);
     } else {
         restores = false;

@@ -444,6 +444,35 @@ TEST(Verify, OlderKernelsKnowLess) {
     EXPECT_EQ(first_release("r0 = 1\nr0 = bswap16 r0\nexit"), "6.12");
     EXPECT_EQ(first_release("r0 = 1\nmay_goto out\nout:\nexit"), "6.18");
     EXPECT_EQ(first_release("r0 = 1\nr0 += r3\nexit"), "never");
+    // The low half of a number on the stack decides the branch.
+    EXPECT_EQ(first_release("*(u64 *)(r10 - 32) = 1\nr0 = *(u16 *)(r10 - 32)\nif r0 & 4 goto bad\n"
+                            "r0 = 0\nexit\nbad:\nr0 += r3\nexit"),
+              "6.12");
+}
+
+TEST(Verify, OlderKernelsToLoadersWithoutPerfmon) {
+    const auto verdict_on = [](platform::KernelVersion version, std::string_view source) {
+        platform::Platform old = platform::linux_6_18();
+        old.version = version;
+        const TestProgram test = test_program(source, ProgType::Xdp);
+        const Verdict verdict = *verify(test.object, test.prog, old, {.perfmon = false});
+        return verdict.accepted ? "accepted" : verdict.reason;
+    };
+    constexpr platform::KernelVersion k61("6.1"), k612("6.12");
+    // A packet pointer that is lost: a number, later nothing.
+    constexpr std::string_view kLost =
+        "r8 = *(u32 *)(r1 + 4)\nr2 = 0\ncall bpf_xdp_adjust_head\nr0 = r8\nexit";
+    EXPECT_NE(verdict_on(k61, kLost), "R8 !read_ok");
+    EXPECT_EQ(verdict_on(k612, kLost), "R8 !read_ok");
+    // Writing over part of a number on the stack.
+    constexpr std::string_view kOver =
+        "r2 = 31\n*(u16 *)(r10 - 16) = r2\n*(u8 *)(r10 - 15) = 1\nr0 = 0\nexit";
+    EXPECT_EQ(verdict_on(k61, kOver), "attempt to corrupt spilled pointer on stack");
+    EXPECT_EQ(verdict_on(k612, kOver), "accepted");
+    // What only speculation reaches must be an instruction of that kernel, too.
+    constexpr std::string_view kNever = "r0 = 0\nif r0 s<= -8 goto +1\nexit\nr0 s/= -8\nexit";
+    EXPECT_NE(verdict_on(k61, kNever), "accepted");
+    EXPECT_EQ(verdict_on(k612, kNever), "accepted");
 }
 
 TEST(Verify, MayGotoEnds) {
