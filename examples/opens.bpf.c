@@ -35,7 +35,7 @@ struct {
     __type(value, __u64); /* address of the path, in the process */
 } pending SEC(".maps");
 
-__u64 lost; /* events for which the ring buffer had no room */
+SKEP_LOST(events) __u64 lost; /* events for which the ring buffer had no room */
 
 SEC("tracepoint/syscalls/sys_enter_openat")
 int open_begins(struct trace_event_raw_sys_enter* ctx) {

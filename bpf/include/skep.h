@@ -15,3 +15,13 @@
  */
 #define SKEP_EVENT(map, type) \
     const type* map##_event __attribute__((unused, btf_decl_tag("event:" #map)))
+
+/*
+ * Marks the variable in which the program counts the records that the ring buffer had no room for.
+ * The kernel does not count them; tools add it to what they say was lost.
+ *
+ *     SKEP_LOST(events) __u64 lost;
+ *     ...
+ *     if (bpf_ringbuf_output(&events, &event, sizeof(event), 0)) __sync_fetch_and_add(&lost, 1);
+ */
+#define SKEP_LOST(map) __attribute__((btf_decl_tag("lost:" #map)))

@@ -48,7 +48,8 @@ class Events {
     Result<size_t> poll(std::chrono::milliseconds timeout);
 
     /// Records for which there was no room, as far as the place counts them: in the kernel those of
-    /// perf event arrays; a program that uses a ring buffer there has to count for itself.
+    /// perf event arrays, and of ring buffers what the program has counted itself in a variable
+    /// that is marked for it (SKEP_LOST() of bpf/include/skep.h), as the kernel does not.
     uint64_t lost() const;
 
     explicit Events(std::unique_ptr<runtime::EventsBackend> backend);

@@ -60,6 +60,10 @@ class Link {
     Result<void> pin(const std::string& path);
     Result<void> unpin();
 
+    /// False once it is detached, or what it was attached to has vanished (the interface, the
+    /// control group, the hook or source): no event comes any more.
+    bool attached() const;
+
     /// "xdp on eth0 (native)": for people.
     std::string describe() const;
     uint32_t id() const;  ///< the kernel's; 0 where the attachment is not a link of its own

@@ -66,6 +66,8 @@ class Child {
         if (pid_ > 0 && !ended_) ended_ = waitpid(pid_, &status_, WNOHANG) == pid_;
         return ended_;
     }
+    /// There is none, or it is over.
+    bool done() { return pid_ <= 0 || ended(); }
     /// As a shell would exit.
     int exit_code() const {
         if (error_) return error_ == ENOENT ? 127 : 126;
@@ -132,13 +134,29 @@ class KernelRun {
 
     Result<void> watch(Events& events, Child& child, const std::atomic<bool>& interrupted) {
         const auto end = steady_clock::now() + std::chrono::seconds(run_.options.duration);
+        auto look = steady_clock::now();
         while (!interrupted && run_.output.ok() && !child.ended()) {
             if (child.error()) break;
             if (run_.options.duration && steady_clock::now() >= end) break;
             if (run_.options.count && SKEP_TRY(runs()).runs >= run_.options.count) break;
             SKEP_TRY(events.poll(20ms));
+            if (steady_clock::now() < look) continue;
+            look = steady_clock::now() + 200ms;
+            if (!any_attached() && child.done()) break;
         }
         return {};
+    }
+
+    /// Says of which hooks there is nothing left: of an interface or a control group that is gone.
+    bool any_attached() {
+        for (size_t i = 0; i < links_.size(); i++)
+            if (!gone_.contains(i) && !links_[i].attached()) {
+                gone_.insert(i);
+                run_.context.terminal.note(fmt::format("program '{}' runs no more: {} is gone",
+                                                       printable(attached_[i].name()),
+                                                       links_[i].describe()));
+            }
+        return gone_.size() < links_.size();
     }
 
     Result<ProgramStats> runs() {
@@ -178,6 +196,7 @@ class KernelRun {
     Object object_;
     std::vector<Link> links_;
     std::vector<Program> attached_;
+    std::set<size_t> gone_;  ///< of links_
 };
 
 }  // namespace

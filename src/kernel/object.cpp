@@ -12,6 +12,7 @@
 #include "base/text.hpp"
 #include "kernel/bpf.hpp"
 #include "kernel/log.hpp"
+#include "kernel/pin.hpp"
 #include "kernel/refused.hpp"
 #include "kernel/running.hpp"
 #include "object/read.hpp"
@@ -95,6 +96,18 @@ Result<void> choose_prog(const std::string& file, bpf_program* prog, const objec
               log.last_warning(), error_number});
 }
 
+/// libbpf would say EINVAL of the map.
+Result<void> check_pins(const std::string& file, const object::ObjectSpec& spec,
+                        const std::string& root) {
+    const auto pinned = std::ranges::find(spec.maps, true, &object::MapSpec::pin_by_name);
+    if (pinned == spec.maps.end() || in_bpffs(root)) return {};
+    return std::unexpected(
+        Error{ErrorCode::Unsupported,
+              fmt::format("{}: map '{}' is to be pinned in '{}', which is not in a bpf file system",
+                          printable(file), printable(pinned->name), printable(root)),
+              fmt::format("mount -t bpf bpf {} (as root)", printable(root)), 0});
+}
+
 Result<void> choose_maps(const std::string& file, bpf_object* object,
                          const object::ObjectSpec& spec, const LoadOptions& options) {
     const auto find = [&](const std::string& name) -> Result<bpf_map*> {
@@ -141,6 +154,7 @@ Result<Object> Object::open(ByteView elf, const std::string& name, const LoadOpt
         return std::unexpected(std::move(error));
     }
     object.libbpf_ = {opened, bpf_object__close};
+    SKEP_TRY(check_pins(name, *object.spec_, options.pin_root));
     SKEP_TRY(object.choose(options));
     return object;
 }

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <string>
 
 namespace skep::object {
@@ -35,6 +36,28 @@ std::optional<uint32_t> usual(const btf::Btf& btf, std::string_view map, size_t 
 std::optional<uint32_t> event_type(const btf::Btf& btf, std::string_view map, size_t record_size) {
     if (const auto type = tagged(btf, map)) return type;
     return usual(btf, map, record_size);
+}
+
+std::vector<LostCounter> lost_counters(const ObjectSpec& spec) {
+    std::vector<LostCounter> counters;
+    if (!spec.btf) return counters;
+    const btf::Btf& btf = *spec.btf;
+    std::set<uint32_t> tagged;
+    for (uint32_t id = btf.first_id(); id < btf.type_count(); id++)
+        if (const btf::Type tag = btf.type(id);
+            tag.kind() == btf::Kind::DeclTag && tag.name().starts_with("lost:"))
+            tagged.insert(tag.ref());
+    for (size_t i = 0; i < spec.maps.size() && !tagged.empty(); i++) {
+        const MapSpec& map = spec.maps[i];
+        if (map.origin == MapSpec::Origin::Declared || map.value_type_id == 0) continue;
+        const btf::Type section = btf.type(map.value_type_id);
+        if (section.kind() != btf::Kind::Datasec) continue;
+        for (const btf::SectionVar variable : section.variables())
+            if (variable.size == sizeof(uint64_t) && tagged.contains(variable.type) &&
+                variable.offset + sizeof(uint64_t) <= map.value_size)
+                counters.push_back({i, variable.offset});
+    }
+    return counters;
 }
 
 }  // namespace skep::object

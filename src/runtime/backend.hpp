@@ -46,6 +46,7 @@ class LinkBackend {
     virtual Result<void> detach() = 0;
     virtual Result<void> pin(const std::string& path) = 0;
     virtual Result<void> unpin() = 0;
+    virtual bool attached() const = 0;
     virtual std::string describe() const = 0;
     virtual uint32_t id() const = 0;
 };

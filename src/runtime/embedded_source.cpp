@@ -76,6 +76,7 @@ class SourceLink final : public LinkBackend {
         return unsupported("{}: it is a part of this process, and ends with it", where_);
     }
     Result<void> unpin() override { return std::unexpected(sys_error(where_, ENOENT)); }
+    bool attached() const override { return attachment_->latest() != nullptr; }
     std::string describe() const override { return where_; }
     uint32_t id() const override { return 0; }
 

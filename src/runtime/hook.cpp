@@ -41,6 +41,10 @@ class HookLink final : public LinkBackend {
         return unsupported("{}: it is a part of this process, and ends with it", describe());
     }
     Result<void> unpin() override { return std::unexpected(sys_error(describe(), ENOENT)); }
+    bool attached() const override {
+        const std::lock_guard lock(hook_->mutex);
+        return attached_;
+    }
     std::string describe() const override { return fmt::format("hook {}", printable(hook_->name)); }
     uint32_t id() const override { return 0; }
 

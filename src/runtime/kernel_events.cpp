@@ -30,6 +30,14 @@ class KernelEvents final : public EventsBackend {
         return {};
     }
 
+    Result<void> add_lost(const LostVariable& variable) {
+        lost_.push_back({
+            SKEP_TRY(variable.map->map().dup())
+            , variable.offset
+        });
+        return {};
+    }
+
     Result<void> add_printk(const PrintkSink& printk) {
         printk_.emplace(SKEP_TRY(
             kernel::Printk::open([printk](const kernel::PrintkLine& line) { printk(line.text); })));
@@ -51,6 +59,10 @@ class KernelEvents final : public EventsBackend {
     uint64_t lost() const override {
         uint64_t lost = 0;
         for (const kernel::PerfBuffer& perf : perf_) lost += perf.lost();
+        for (const Counter& counter : lost_) {
+            const auto value = counter.map.lookup(bytes_of(uint32_t{0}));
+            if (value && *value) lost += load<uint64_t>(**value, counter.offset).value_or(0);
+        }
         return lost;
     }
 
@@ -63,20 +75,27 @@ class KernelEvents final : public EventsBackend {
         return records_ - before;
     }
 
+    struct Counter {
+        kernel::Map map;
+        uint32_t offset;
+    };
+
     RecordSink sink_;
     size_t records_ = 0;
     std::optional<kernel::RingBuffer> ring_;
     std::vector<kernel::PerfBuffer> perf_;
     std::optional<kernel::Printk> printk_;
+    std::vector<Counter> lost_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<EventsBackend>> open_kernel_events(
-    const std::vector<std::pair<std::string, const KernelMap*>>& maps, RecordSink sink,
-    PrintkSink printk) {
+    const std::vector<std::pair<std::string, const KernelMap*>>& maps,
+    const std::vector<LostVariable>& lost, RecordSink sink, PrintkSink printk) {
     auto events = std::make_unique<KernelEvents>(std::move(sink));
     for (const auto& [name, map] : maps) SKEP_TRY(events->add(name, map->map()));
+    for (const LostVariable& variable : lost) SKEP_TRY(events->add_lost(variable));
     if (printk) SKEP_TRY(events->add_printk(printk));
     return events;
 }

@@ -45,6 +45,10 @@ class KernelLink final : public LinkBackend {
         pinned_as_.clear();
         return {};
     }
+    bool attached() const override {
+        const auto state = link_ ? link_->state() : Result<kernel::LinkState>();
+        return link_ && state && !state->gone;
+    }
     std::string describe() const override { return where_; }
     uint32_t id() const override {
         const auto state = link_ ? link_->state() : Result<kernel::LinkState>();

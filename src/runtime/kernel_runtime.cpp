@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "kernel/bpf.hpp"
 #include "kernel/object.hpp"
+#include "object/event_type.hpp"
 #include "object/read.hpp"
 #include "runtime/backend.hpp"
 #include "runtime/global_data.hpp"
@@ -46,7 +47,12 @@ class KernelObject final : public ObjectBackend {
         std::vector<std::pair<std::string, const KernelMap*>> maps;
         for (const auto& map : maps_)
             if (map) maps.emplace_back(map->info().name, static_cast<const KernelMap*>(map.get()));
-        return open_kernel_events(maps, std::move(sink), prints(spec()) ? printk_ : PrintkSink());
+        std::vector<LostVariable> lost;
+        for (const object::LostCounter& counter : object::lost_counters(spec()))
+            if (const auto& map = maps_[counter.map])
+                lost.push_back({static_cast<const KernelMap*>(map.get()), counter.offset});
+        return open_kernel_events(maps, lost, std::move(sink),
+                                  prints(spec()) ? printk_ : PrintkSink());
     }
 
   private:

@@ -57,6 +57,9 @@ Result<void> Link::pin(const std::string& path) {
 Result<void> Link::unpin() {
     return backend_->unpin();
 }
+bool Link::attached() const {
+    return backend_->attached();
+}
 std::string Link::describe() const {
     return backend_->describe();
 }

@@ -5,6 +5,8 @@
 
 #include <bpf/bpf_helpers.h>
 
+#include "skep.h"
+
 /* What hooks pass: programs may read and change it. */
 struct request {
     __u32 size;
@@ -102,6 +104,18 @@ int report(struct request* request) {
     *event = *request;
     bpf_ringbuf_submit(event, 0);
     bpf_printk("runtime test: size %d", request->size);
+    return 0;
+}
+
+/* More records than the ring buffer has room for. */
+SKEP_LOST(events) __u64 lost;
+
+SEC("syscall")
+int flood(struct request* request) {
+    struct request copy = *request;
+
+    for (int i = 0; i < 1000; i++)
+        if (bpf_ringbuf_output(&events, &copy, sizeof(copy), 0)) __sync_fetch_and_add(&lost, 1);
     return 0;
 }
 

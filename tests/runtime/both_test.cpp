@@ -77,7 +77,7 @@ class Both : public ::testing::TestWithParam<Place> {
 
 TEST_P(Both, KnowsWhatItHasLoaded) {
     EXPECT_EQ(object_->name(), "both");
-    EXPECT_EQ(object_->programs().size(), 8u);
+    EXPECT_EQ(object_->programs().size(), 9u);
     const Program first = program("first");
     EXPECT_EQ(first.section(), "syscall");
     EXPECT_EQ(to_string(first.type()), "syscall");
@@ -299,6 +299,18 @@ TEST_P(Both, RecordsAndPrintkReachUserSpace) {
     EXPECT_THAT(printed_, Contains("runtime test: size 41"));
     EXPECT_THAT(printed_, Contains("runtime test: size 43"));
     EXPECT_EQ(events.lost(), 0u);
+}
+
+TEST_P(Both, WhatAFullRingBufferDoesNotTakeIsCounted) {
+    size_t seen = 0;
+    Events events = VALUE_OF(object_->events([&](const Record&) { seen++; }));
+    request one{.size = 1, .method = 1, .judge = 0};
+    EXPECT_EQ(VALUE_OF(program("flood").test_run({.ctx = raw(one)})).retval, 0u);
+    while (VALUE_OF(events.poll(0ms)) != 0) {
+    }
+    EXPECT_GT(seen, 50u);
+    EXPECT_LT(seen, 1000u);
+    EXPECT_EQ(events.lost(), 1000 - seen);
 }
 
 TEST_P(Both, ARefusedProgramIsExplained) {
