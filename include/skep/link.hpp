@@ -20,6 +20,7 @@
 namespace skep {
 
 class HookPoint;
+class Map;
 class Program;
 class Source;
 namespace runtime {
@@ -29,16 +30,45 @@ class LinkBackend;
 /// How an XDP program runs: in the driver, or after it in the network stack.
 enum class XdpMode : uint8_t { Any, Native, Generic };
 
+/// perf_event_open(2): what to count, and every how many of it the program runs.
+struct PerfEvent {
+    uint32_t type = 1;        ///< PERF_TYPE_SOFTWARE
+    uint64_t config = 0;      ///< PERF_COUNT_SW_CPU_CLOCK
+    uint64_t period = 0;      ///< every so many events, or
+    uint64_t frequency = 99;  ///< so often a second where `period` is 0
+    int cpu = -1;             ///< one CPU; -1: all of them
+};
+
+/// inet hooks of netfilter (enum nf_inet_hooks).
+struct NetfilterHook {
+    uint32_t family = 2;  ///< NFPROTO_IPV4; 10: IPv6
+    uint32_t hook = 1;    ///< 0 prerouting, 1 local in, 2 forward, 3 local out, 4 postrouting
+    int32_t priority = -50;
+    bool defragment = false;
+};
+
+/// A route whose packets meet an LWT program.
+struct LwtRoute {
+    std::string destination = {};  ///< "10.2.0.0/24"
+    std::string via = {};          ///< the gateway; empty: none
+};
+
 /// Where to attach, as far as the program's section does not say it. Which of these a program needs
-/// depends on its type; one that does not apply is an Error of code Usage.
+/// depends on its type; one that is missing is an Error of code Usage, one that does not apply is
+/// not looked at.
 struct AttachOptions {
     std::string interface = {};       ///< xdp, tc, tcx; of this network namespace
     XdpMode xdp_mode = XdpMode::Any;  ///< Any: native where the driver has it
     std::string cgroup = {};          ///< path of a cgroup v2 directory: programs of cgroups
     /// Replaces what the section names: "sched/sched_switch", a function, "PATH:SYMBOL".
     std::string target = {};
-    int32_t pid = -1;     ///< uprobe, USDT: of this process only
-    uint64_t cookie = 0;  ///< what bpf_get_attach_cookie() gives; 0: none
+    int32_t pid = -1;              ///< uprobe, USDT, perf events, iterators: of this process only
+    uint64_t cookie = 0;           ///< what bpf_get_attach_cookie() gives; 0: none
+    int socket = -1;               ///< socket filters, sk_reuseport: its descriptor
+    const Map* map = nullptr;      ///< sk_msg, sk_skb: the sockmap; iterators: what they walk
+    NetfilterHook netfilter = {};  ///< netfilter; of this network namespace
+    LwtRoute route = {};           ///< lwt_in, lwt_out, lwt_xmit; `interface` is its device
+    PerfEvent perf = {};           ///< perf_event
     /// Of the embedded runtime: what raises the events (source.hpp, hook.hpp).
     HookPoint* hook = nullptr;
     Source* source = nullptr;

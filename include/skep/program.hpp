@@ -58,8 +58,8 @@ class Program {
     /// The verifier has accepted it: the kernel's for the kernel, skep's for this process. False
     /// for one that runs checked (Verify::Checked).
     bool verified() const;
-    /// Embedded: it runs as machine code. In the kernel always true; whether the kernel has its
-    /// JIT switched on is not asked.
+    /// It runs as machine code. In the kernel: its JIT was on when the program was loaded
+    /// (net.core.bpf_jit_enable), and knew all of its instructions.
     bool native() const;
 
     /// Runs it here and now, without an event. Unsupported where programs of its type have no test

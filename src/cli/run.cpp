@@ -139,6 +139,19 @@ Action declare(Arguments& args) {
     args.option("--cgroup", "PATH", options->cgroup, "kernel: attach to this control group");
     args.option("--xdp-mode", "MODE", options->xdp_mode, "kernel: native or generic XDP")
         .choices = {"native", "generic"};
+    args.option("--netfilter", "HOOK", options->netfilter,
+                "kernel: prerouting, input (which is where they go without), forward, output or "
+                "postrouting; ipv6/HOOK; HOOK:PRIORITY");
+    args.option("--route", "DEST", options->route,
+                "kernel: lwt programs meet the packets of a route to DEST, by --interface");
+    args.option("--via", "ADDRESS", options->via, "kernel: the gateway of --route");
+    args.option("--perf", "EVENT", options->perf,
+                "kernel: what perf_event programs count, e.g. page-faults; EVENT:PERIOD, or else "
+                "99 times a second");
+    args.option("--sockmap", "NAME", options->sockmap,
+                "kernel: the map of sockets of sk_msg and sk_skb programs; else the only one");
+    args.option("--pid", "PID", options->pid,
+                "kernel: user probes, perf events and iterators of this process only");
     args.option("--duration", "SECONDS", options->duration, "kernel: stop after this time");
     args.option("--count", "N", options->count, "stop after N packets (kernel: runs)");
     args.option("--write", "OUT", options->write, "write what passes, as the program has left it");
@@ -178,7 +191,9 @@ const Command kRun = {
         "skep run hello.bpf.o -- sh -c 'ls / | head -2'\n"
         "skep run opens.bpf.c -o events.json --json -- make\n"
         "skep run hello.bpf.o --in kernel --duration 10\n"
-        "skep run goodbye_ping.bpf.o --in kernel --interface eth0 --show-map packets\n",
+        "skep run goodbye_ping.bpf.o --in kernel --interface eth0 --show-map packets\n"
+        "skep run filter.bpf.o --in kernel --netfilter output\n"
+        "skep run stacks.bpf.o --in kernel --perf cpu-clock --duration 10\n",
     .takes_child = true,
     .declare = declare,
 };

@@ -27,6 +27,12 @@ struct RunOptions {
     bool verbose = false;
     std::string in = "auto";
     std::optional<std::string> cgroup;
+    std::optional<std::string> netfilter;
+    std::optional<std::string> route;
+    std::string via;
+    std::optional<std::string> perf;
+    std::optional<std::string> sockmap;
+    std::optional<uint64_t> pid;
     std::string xdp_mode;   ///< empty: the driver's where it has one
     uint64_t duration = 0;  ///< seconds; 0: until COMMAND ends, or Ctrl-C
     bool checked = false;

@@ -1,8 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // `skep run --in kernel`: the same object, in the running kernel and on its hooks, through the
 // runtime's interface.
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -10,7 +15,9 @@
 #include <chrono>
 #include <set>
 
+#include "base/file.hpp"
 #include "base/text.hpp"
+#include "cli/attach_words.hpp"
 #include "cli/run.hpp"
 #include "hooks/packets/packet_run.hpp"
 #include "skep/skep.hpp"
@@ -81,6 +88,22 @@ class Child {
     bool ended_ = false;
 };
 
+/// A socket that sees all packets of an interface. Nobody reads them: the filter is what is run.
+Result<UniqueFd> packet_socket(const std::string& interface) {
+    const std::string what = fmt::format("packets of '{}'", printable(interface));
+    sockaddr_ll where{};
+    where.sll_family = AF_PACKET;
+    where.sll_protocol = htons(ETH_P_ALL);
+    where.sll_ifindex = static_cast<int>(if_nametoindex(interface.c_str()));
+    if (where.sll_ifindex == 0) return std::unexpected(sys_error(what, ENODEV));
+    UniqueFd fd(socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+    if (!fd || bind(fd.get(), reinterpret_cast<const sockaddr*>(&where), sizeof where) != 0)
+        return std::unexpected(sys_error(what));
+    const int room = 0;  // the least there is
+    setsockopt(fd.get(), SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+    return fd;
+}
+
 class KernelRun {
   public:
     KernelRun(Run& run, const Runtime& runtime, Object object)
@@ -106,15 +129,54 @@ class KernelRun {
     }
 
   private:
-    Result<void> attach() {
-        const std::set<std::string> called = tail_called(run_.spec);
+    /// The hook, as far as the options say it for all programs.
+    Result<AttachOptions> hook() const {
         const RunOptions& options = run_.options;
         AttachOptions where{.interface = options.interface.value_or(""),
                             .cgroup = options.cgroup.value_or("")};
         if (options.xdp_mode == "native") where.xdp_mode = XdpMode::Native;
         if (options.xdp_mode == "generic") where.xdp_mode = XdpMode::Generic;
+        if (options.pid)
+            where.pid = static_cast<int32_t>(std::min<uint64_t>(*options.pid, INT32_MAX));
+        if (options.netfilter) where.netfilter = SKEP_TRY(netfilter_hook(*options.netfilter));
+        if (options.perf) where.perf = SKEP_TRY(perf_event(*options.perf));
+        where.route = {.destination = options.route.value_or(""), .via = options.via};
+        return where;
+    }
+
+    /// The map whose sockets the object's programs are for.
+    Result<Map> sockmap() const {
+        if (run_.options.sockmap) return object_.map(*run_.options.sockmap);
+        std::vector<Map> found;
+        for (Map& map : object_.maps())
+            if (map.info().type == MapType::Sockmap || map.info().type == MapType::Sockhash)
+                found.push_back(std::move(map));
+        if (found.size() == 1) return found.front();
+        return fail(ErrorCode::Usage, "object '{}' has {} maps of sockets: name one with --sockmap",
+                    printable(run_.spec.name), found.size());
+    }
+
+    /// What only programs of this type need.
+    Result<void> complete(AttachOptions& where, ProgType type) {
+        if (type == ProgType::SkMsg || type == ProgType::SkSkb) {
+            if (!sockets_) sockets_ = SKEP_TRY(sockmap());
+            where.map = &*sockets_;
+        }
+        if (type == ProgType::SocketFilter && !where.interface.empty()) {
+            sniffers_.push_back(SKEP_TRY(packet_socket(where.interface)));
+            where.socket = sniffers_.back().get();
+        }
+        return {};
+    }
+
+    Result<void> attach() {
+        const std::set<std::string> called = tail_called(run_.spec);
+        const RunOptions& options = run_.options;
+        const AttachOptions given = SKEP_TRY(hook());
         for (Program& prog : object_.programs()) {
             if (called.contains(prog.name())) continue;
+            AttachOptions where = given;
+            SKEP_TRY(complete(where, prog.type()));
             auto link = prog.attach(where);
             if (!link) {
                 Error error = std::move(link).error();
@@ -194,6 +256,8 @@ class KernelRun {
     Run& run_;
     const Runtime& runtime_;
     Object object_;
+    std::optional<Map> sockets_;
+    std::vector<UniqueFd> sniffers_;
     std::vector<Link> links_;
     std::vector<Program> attached_;
     std::set<size_t> gone_;  ///< of links_

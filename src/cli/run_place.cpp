@@ -24,6 +24,11 @@ bool has_events_here(const object::ProgSpec& prog) {
 /// The one option that only the kernel has, or empty.
 std::string_view kernel_option(const RunOptions& options) {
     if (options.cgroup) return "--cgroup";
+    if (options.netfilter) return "--netfilter";
+    if (options.route) return "--route";
+    if (options.perf) return "--perf";
+    if (options.sockmap) return "--sockmap";
+    if (options.pid) return "--pid";
     if (options.duration) return "--duration";
     if (!options.xdp_mode.empty()) return "--xdp-mode";
     return {};

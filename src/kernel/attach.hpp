@@ -10,6 +10,7 @@
 #include "kernel/map.hpp"
 #include "kernel/object.hpp"
 #include "kernel/prog.hpp"
+#include "skep/link.hpp"
 
 // Attaching: what the program's section says, and what only the user knows.
 //
@@ -33,29 +34,6 @@ enum class TcMode : uint8_t {
     Auto,    ///< a tcx link where the kernel has them, else a clsact filter
     Tcx,     ///< Linux 6.6
     Clsact,  ///< a filter; not a link, see link.hpp
-};
-
-/// perf_event_open(2): what to count, and every how many of it the program runs.
-struct PerfEvent {
-    uint32_t type = 1;        ///< PERF_TYPE_SOFTWARE
-    uint64_t config = 0;      ///< PERF_COUNT_SW_CPU_CLOCK
-    uint64_t period = 0;      ///< every so many events, or
-    uint64_t frequency = 99;  ///< so often a second where `period` is 0
-    int cpu = -1;             ///< one CPU; -1: all of them
-};
-
-/// inet hooks of netfilter (enum nf_inet_hooks).
-struct NetfilterHook {
-    uint32_t family = 2;  ///< NFPROTO_IPV4; 10: IPv6
-    uint32_t hook = 1;    ///< 0 prerouting, 1 local in, 2 forward, 3 local out, 4 postrouting
-    int32_t priority = -50;
-    bool defragment = false;
-};
-
-/// A route whose packets meet an LWT program.
-struct LwtRoute {
-    std::string destination = {};  ///< "10.2.0.0/24"
-    std::string via = {};          ///< the gateway; empty: none
 };
 
 struct AttachTo {

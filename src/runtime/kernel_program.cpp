@@ -8,7 +8,9 @@
 #include "base/bytes.hpp"
 #include "base/text.hpp"
 #include "kernel/attach.hpp"
+#include "kernel/bpf.hpp"
 #include "kernel/pin.hpp"
+#include "runtime/kernel_map.hpp"
 
 namespace skep::runtime {
 
@@ -77,16 +79,26 @@ std::string describe(const object::ProgSpec& spec, const AttachOptions& options)
     if (!options.target.empty()) where += " at " + printable(options.target);
     if (!options.interface.empty()) where += " on " + printable(options.interface);
     if (!options.cgroup.empty()) where += " on " + printable(options.cgroup);
+    if (!options.route.destination.empty()) where += " for " + printable(options.route.destination);
+    if (options.map) where += fmt::format(" of map '{}'", printable(options.map->info().name));
     return where;
 }
 
+/// What options.map points to, if anything.
+Result<const kernel::Map*> map_of(const AttachOptions& options) {
+    if (!options.map) return nullptr;
+    return &SKEP_TRY(as_kernel(*options.map->backend()))
+    ->map();
+}
+
 /// "PATH:SYMBOL" of a uprobe's target.
-kernel::AttachTo attach_to(const object::ProgSpec& spec, const AttachOptions& options) {
-    kernel::AttachTo to{.cookie = options.cookie,
-                        .interface = options.interface,
-                        .xdp = mode_of(options.xdp_mode),
-                        .cgroup = options.cgroup,
-                        .pid = options.pid};
+Result<kernel::AttachTo> attach_to(const object::ProgSpec& spec, const AttachOptions& options) {
+    kernel::AttachTo to {
+        .cookie = options.cookie, .interface = options.interface, .xdp = mode_of(options.xdp_mode),
+        .netfilter = options.netfilter, .route = options.route, .socket = options.socket,
+        .map = SKEP_TRY(map_of(options))
+        , .cgroup = options.cgroup, .pid = options.pid, .perf = options.perf
+    };
     const bool user_probe = spec.section.find("uprobe") != std::string::npos ||
                             spec.section.find("uretprobe") != std::string::npos;
     const size_t colon = options.target.rfind(':');
@@ -100,6 +112,11 @@ kernel::AttachTo attach_to(const object::ProgSpec& spec, const AttachOptions& op
 }
 
 }  // namespace
+
+bool KernelProgram::native() const {
+    const auto info = kernel::prog_info(prog_.fd());
+    return info && info->jited_prog_len != 0;
+}
 
 Result<TestResult> KernelProgram::test_run(const TestRun& run) {
     // A test run shows socket filters what is behind the Ethernet header, a packet socket all of
@@ -132,7 +149,7 @@ Result<uint64_t> KernelProgram::call(std::span<uint8_t> ctx) {
 }
 
 Result<std::unique_ptr<LinkBackend>> KernelProgram::attach(const AttachOptions& options) {
-    auto link = SKEP_TRY(kernel::attach(prog_, attach_to(*spec_, options)));
+    auto link = SKEP_TRY(kernel::attach(prog_, SKEP_TRY(attach_to(*spec_, options))));
     return std::make_unique<KernelLink>(std::move(link), describe(*spec_, options), spec_->type);
 }
 

@@ -21,7 +21,7 @@ class KernelProgram final : public ProgramBackend {
     const object::ProgSpec& spec() const override { return *spec_; }
     uint32_t id() const override { return prog_.id(); }
     bool verified() const override { return true; }
-    bool native() const override { return true; }
+    bool native() const override;
     Result<TestResult> test_run(const TestRun& run) override;
     Result<ProgramStats> stats() override;
     Result<uint64_t> call(std::span<uint8_t> ctx) override;

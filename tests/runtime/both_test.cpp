@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "skep/skep.hpp"
@@ -83,6 +84,11 @@ TEST_P(Both, KnowsWhatItHasLoaded) {
     EXPECT_EQ(to_string(first.type()), "syscall");
     EXPECT_TRUE(first.verified());
     EXPECT_NE(first.id(), 0u);
+    std::ifstream jit("/proc/sys/net/core/bpf_jit_enable");
+    int on = 0;
+    if (GetParam() == Place::Kernel && jit >> on) {
+        EXPECT_EQ(first.native(), on != 0);
+    }
     const MapInfo& info = map("by_method").info();
     EXPECT_EQ(info.name, "by_method");
     EXPECT_EQ(to_string(info.type), "hash");

@@ -20,7 +20,7 @@ while [ "${1:-}" = -k ]; do
 done
 "$here/kernels.sh" "${releases[@]}"
 [ ${#releases[@]} -gt 0 ] || releases=(6.1 6.12)
-[ $# -gt 0 ] || set -- object map function probe trace events cgroup socket net qdisc module
+[ $# -gt 0 ] || set -- object map function probe trace events cgroup socket net qdisc attach module
 
 vm=${SKEP_VM_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/skep/vm}
 failed=0
