@@ -52,8 +52,10 @@ enum class Verify : uint8_t {
 
 /// How the embedded runtime runs what its verifier has accepted.
 enum class Jit : uint8_t {
-    Auto,  ///< as machine code, where this machine allows it
-    Off,   ///< interpreted
+    Auto,        ///< the best there is: as machine code, where this machine allows it
+    Off,         ///< interpreted
+    Baseline,    ///< as machine code that is made while the program is loaded
+    Optimising,  ///< by LLVM, which takes milliseconds to load; as Baseline where it is not there
 };
 
 struct RuntimeOptions {

@@ -119,6 +119,7 @@ Measured open_place(Place where, Verify verify, Jit jit, ByteView elf, const Opt
                    .mode = where == Place::Kernel      ? "jit"
                            : verify == Verify::Checked ? "checked"
                            : jit == Jit::Off           ? "verified"
+                           : jit == Jit::Optimising    ? "optimised"
                                                        : "native"};
     const auto open = [&]() -> Result<void> {
         if (where == Place::Kernel || !runtime) place.runtime = SKEP_TRY(Runtime::open(where));
@@ -227,7 +228,8 @@ Result<int> bench(const Options& options, Context& context) {
         places.push_back(open_place(where, verify, jit, elf, options, prog->name, here));
     };
     const engine::Jit jit = SKEP_TRY(jit_mode(options.jit));
-    if (jit != engine::Jit::Off) open(Place::Embedded, Verify::Required, Jit::Auto);
+    if (jit == engine::Jit::Optimising) open(Place::Embedded, Verify::Required, Jit::Optimising);
+    if (jit != engine::Jit::Off) open(Place::Embedded, Verify::Required, Jit::Baseline);
     if (jit != engine::Jit::Baseline) open(Place::Embedded, Verify::Required, Jit::Off);
     open(Place::Embedded, Verify::Checked, Jit::Off);
     open(Place::Kernel, Verify::Required, Jit::Off);
@@ -254,7 +256,8 @@ Action declare(Arguments& args) {
     args.option("--rounds", "N", options->rounds, "how often to measure each place (21)");
     args.option("--repeat", "N", options->repeat, "runs of each input a round (about 5 ms)");
     args.option("--jit", "MODE", options->jit,
-                "in this process: machine code (baseline), the interpreter (off), or both (auto)")
+                "in this process: machine code (baseline), the interpreter (off), both (auto), or "
+                "optimised machine code, too (optimising)")
         .choices = kJitModes;
     args.flag("--json", options->json, "one JSON object instead of a table");
     return [options](Context& context) { return bench(*options, context); };

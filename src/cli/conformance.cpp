@@ -6,9 +6,10 @@
 //
 // MEMORY is the context as hex bytes, and so is PROGRAM on standard input; what the program returns
 // is printed as hex. The programs are functions on a buffer (r1, and its length in r2), which the
-// checked interpreter runs. With --jit baseline they are verified first, as programs of type
-// syscall, whose context is such a buffer; what is accepted runs as machine code, and --explain
-// says on stderr whether it did. The suite also hands over options for its own runners
+// checked interpreter runs. With --jit baseline (or optimising) they are verified first, as
+// programs of type syscall, whose context is such a buffer; what is accepted runs as machine code,
+// and --explain says on stderr whether it did. The suite also hands over options for its own
+// runners
 // ("--cpu_version v3"), which change nothing here. Exit code 1, and the reason on stderr, where the
 // program is refused or stopped.
 #include <fmt/format.h>
@@ -45,6 +46,12 @@ object::ObjectSpec object_of(std::vector<isa::Insn> insns, ProgType type) {
     return spec;
 }
 
+std::string tier(const engine::Prog& prog) {
+    if (prog.optimised()) return "optimised machine code";
+    if (prog.why_not_optimised().empty()) return "machine code";
+    return fmt::format("machine code, not optimised: {}", prog.why_not_optimised());
+}
+
 Result<std::unique_ptr<engine::Object>> load(std::vector<isa::Insn> insns, size_t memory,
                                              const engine::Env& env, const Options& options) {
     if (options.jit != engine::Jit::Off) {
@@ -54,7 +61,7 @@ Result<std::unique_ptr<engine::Object>> load(std::vector<isa::Insn> insns, size_
         auto native = engine::Object::load(object_of(std::move(with_length), ProgType::Syscall),
                                            env, {.jit = options.jit});
         if (native && (*native)->progs()[0]->native()) {
-            if (options.explain) fmt::print(stderr, "machine code\n");
+            if (options.explain) fmt::print(stderr, "{}\n", tier(*(*native)->progs()[0]));
             return native;
         }
         if (options.explain)

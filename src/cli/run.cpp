@@ -97,6 +97,11 @@ Result<int> run(const RunOptions& options, Context& context) {
     return std::unexpected(no_events(spec));
 }
 
+std::string why_not_better(const engine::Prog& prog) {
+    const std::string& why = prog.native() ? prog.why_not_optimised() : prog.why_not_native();
+    return why.empty() ? "" : ": " + why;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<engine::Object>> load_to_run(Run& run, const engine::Env& env,
@@ -110,13 +115,14 @@ Result<std::unique_ptr<engine::Object>> load_to_run(Run& run, const engine::Env&
         if (!prog->verified())
             run.context.terminal.note(fmt::format("program '{}' runs checked: {}", name,
                                                   printable(prog->why_not_verified())));
-        else if (run.options.verbose || (run.options.jit == "baseline" && !prog->native()))
-            run.context.terminal.note(
-                fmt::format("program '{}' is verified and runs {}{}", name,
-                            run.options.checked ? "checked"
-                            : prog->native()    ? "as machine code"
-                                                : "unchecked, interpreted",
-                            prog->why_not_native().empty() ? "" : ": " + prog->why_not_native()));
+        else if (run.options.verbose || (run.options.jit == "baseline" && !prog->native()) ||
+                 (run.options.jit == "optimising" && !prog->optimised()))
+            run.context.terminal.note(fmt::format("program '{}' is verified and runs {}{}", name,
+                                                  run.options.checked ? "checked"
+                                                  : prog->optimised() ? "as optimised machine code"
+                                                  : prog->native()    ? "as machine code"
+                                                                      : "unchecked, interpreted",
+                                                  why_not_better(*prog)));
     }
     return object;
 }
@@ -161,8 +167,8 @@ Action declare(Arguments& args) {
     args.flag("--checked", options->checked,
               "keep the run-time checks of programs that the verifier accepts, too");
     args.option("--jit", "MODE", options->jit,
-                "what runs verified programs: machine code (baseline) or the interpreter (off); "
-                "auto is the best there is")
+                "what runs verified programs: machine code (baseline), better machine code that "
+                "takes longer to make (optimising), or the interpreter (off)")
         .choices = kJitModes;
     args.flag("--json", options->json, "events and summary as JSON, one object a line");
     args.flag("-v,--verbose", options->verbose,

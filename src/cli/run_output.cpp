@@ -90,13 +90,15 @@ namespace {
 
 /// How the programs ran.
 std::string_view mode_of(const engine::Object& object) {
-    size_t unchecked = 0, native = 0;
+    size_t unchecked = 0, native = 0, optimised = 0;
     for (const auto& prog : object.progs()) {
         unchecked += prog->runs_unchecked();
         native += prog->native() != nullptr;
+        optimised += prog->optimised() != nullptr;
     }
     const size_t all = object.progs().size();
     if (unchecked == 0) return "checked";
+    if (optimised == all) return "optimised";
     return native == all ? "native" : native == 0 && unchecked == all ? "verified" : "mixed";
 }
 
@@ -107,12 +109,19 @@ std::string_view why_not_native(const engine::Object& object) {
     return {};
 }
 
+/// Likewise of better code than the baseline's.
+std::string_view why_not_optimised(const engine::Object& object) {
+    for (const auto& prog : object.progs())
+        if (!prog->why_not_optimised().empty()) return prog->why_not_optimised();
+    return {};
+}
+
 }  // namespace
 
 /// The maps of an object, wherever they are.
 struct RunOutput::MapsShown {
     std::string_view mode;
-    std::string_view why_not_native;
+    std::string_view why_not_native, why_not_optimised;
     const object::ObjectSpec& spec;
     std::function<std::string(size_t)> text;
     std::function<void(size_t, JsonWriter&)> json;
@@ -121,8 +130,8 @@ struct RunOutput::MapsShown {
 void RunOutput::summary(const RunSummary& summary, const engine::Object& object,
                         const std::vector<size_t>& maps) {
     write_summary(summary,
-                  {mode_of(object), why_not_native(object), object.spec(),
-                   [&](size_t i) { return map_text(object, i); },
+                  {mode_of(object), why_not_native(object), why_not_optimised(object),
+                   object.spec(), [&](size_t i) { return map_text(object, i); },
                    [&](size_t i, JsonWriter& json) { map_json(object, i, json); }},
                   maps);
 }
@@ -131,7 +140,7 @@ void RunOutput::summary(const RunSummary& summary, const object::ObjectSpec& spe
                         const Object& object, const std::vector<size_t>& maps) {
     write_summary(
         summary,
-        {"verified", "", spec,
+        {"verified", "", "", spec,
          [&](size_t i) { return map_text(spec.maps[i], spec.btf.get(), object); },
          [&](size_t i, JsonWriter& json) { map_json(spec.maps[i], spec.btf.get(), object, json); }},
         maps);
@@ -145,6 +154,8 @@ void RunOutput::write_summary(const RunSummary& summary, const MapsShown& shown,
         json.key("prog").value(summary.prog).key("type").value(summary.type);
         json.key("mode").value(shown.mode);
         if (!shown.why_not_native.empty()) json.key("not_native").value(shown.why_not_native);
+        if (!shown.why_not_optimised.empty())
+            json.key("not_optimised").value(shown.why_not_optimised);
         json.key("events").value(summary.events).key("verdicts").begin_object();
         for (const auto& [name, count] : summary.verdicts) json.key(name).value(count);
         json.end_object().key("maps").begin_object();

@@ -123,7 +123,8 @@ Action declare(Arguments& args) {
                 "where programs run: embedded, checked, as any user (default); kernel, as root")
         .choices = {"embedded", "kernel"};
     args.option("--jit", "MODE", options->jit,
-                "run what the verifier accepts without checks, as machine code (baseline or auto)")
+                "run what the verifier accepts without checks, as machine code (baseline, "
+                "optimising or auto)")
         .choices = kJitModes;
     args.option("--filter", "TEXT", options->filter, "only tests with this in their names");
     args.flag("--coverage", options->coverage, "show which source lines and branches have run");

@@ -44,6 +44,8 @@ Result<std::unique_ptr<Execution>> Execution::create(const Env& env) {
 Execution::Execution(const Env& env, uint32_t cpu) : env_(env), cpu_(cpu) {
     std::random_device device;
     state_.execution = this;
+    state_.stack_top = frame_pointer(0);
+    state_.cpu = cpu;
     for (uint64_t& word : random_state_) word = uint64_t{device()} << 32 | device() | 1;
     stack_.fill(0);
 }
@@ -94,8 +96,9 @@ Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
     uint64_t registers[11] = {};
     std::ranges::copy(arguments, registers + 1);
     registers[10] = frame_pointer(0);
-    const uint64_t r0 = prog.native() ? jit::NativeRun(*this).run(prog, start, registers)
-                                      : Interpreter(*this).run(prog, start, registers);
+    const jit::NativeCode* native = prog.native();
+    const uint64_t r0 = native ? jit::NativeRun(*this).run(*native, prog, start, registers)
+                               : Interpreter(*this).run(prog, start, registers);
     if (!fault_) check_released();
     memory_.clear_loans();
     if (!fault_) return {.r0 = r0};

@@ -124,7 +124,7 @@ class Execution {
     RunState state_;
     const Prog* prog_ = nullptr;
     uint32_t tail_calls_ = 0;
-    const Prog* interpret_next_ = nullptr;  // what machine code has tail-called
+    const Prog* next_ = nullptr;  // what machine code has tail-called, and left for NativeRun
     std::optional<Fault> fault_;
     uint64_t random_state_[2];
     std::array<Frame, isa::kMaxFrames> frames_;

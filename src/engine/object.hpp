@@ -17,9 +17,10 @@ class Timers;
 
 /// What runs programs that the verifier accepts.
 enum class Jit : uint8_t {
-    Off,       ///< the interpreter
-    Baseline,  ///< machine code, made while the program is loaded; where this is possible
-    Auto,      ///< what is best on this machine
+    Off,         ///< the interpreter
+    Baseline,    ///< machine code, made while the program is loaded; where this is possible
+    Auto,        ///< what is best on this machine
+    Optimising,  ///< machine code by LLVM, which takes a while to load; else Baseline
 };
 
 // An object that has been loaded into this process: its maps exist, and its programs can be run.

@@ -15,6 +15,11 @@ namespace skep::engine {
 Prog::Prog() = default;
 Prog::~Prog() = default;
 
+const jit::NativeCode* Prog::optimised() const {
+    const jit::NativeCode* best = native();
+    return best != baseline_.get() ? best : nullptr;
+}
+
 Outcome Prog::run(Execution& execution, Event& event) const {
     const auto context = reinterpret_cast<uint64_t>(event.ctx);
     if (event.ctx_size < ctx_bytes_) [[unlikely]]

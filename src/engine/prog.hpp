@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <initializer_list>
 #include <memory>
@@ -71,8 +72,12 @@ class Prog {
     const std::vector<Call>& calls() const { return calls_; }
     /// Its machine code; null where it is interpreted, and why_not_native() says why, if anything
     /// but Object::Options::jit is the cause.
-    const jit::NativeCode* native() const { return native_.get(); }
+    const jit::NativeCode* native() const { return native_.load(std::memory_order_acquire); }
     const std::string& why_not_native() const { return why_not_native_; }
+    /// What the optimising tier has made of it, which is then native(); null where it has not, and
+    /// why_not_optimised() says why, if it was asked to.
+    const jit::NativeCode* optimised() const;
+    const std::string& why_not_optimised() const { return why_not_optimised_; }
     /// The maps that it, and what it may tail-call or find in map-in-maps, can have values of.
     const std::vector<maps::Map*>& maps() const { return *maps_; }
     const CtxTable& ctx() const { return *ctx_; }
@@ -104,8 +109,9 @@ class Prog {
     bool unchecked_ = false;
     uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
     std::unique_ptr<Coverage> coverage_;
-    std::unique_ptr<const jit::NativeCode> native_;
-    std::string why_not_native_;
+    std::unique_ptr<const jit::NativeCode> baseline_, optimised_;
+    std::atomic<const jit::NativeCode*> native_ = nullptr;  // the best of these
+    std::string why_not_native_, why_not_optimised_;
 };
 
 }  // namespace skep::engine

@@ -9,6 +9,7 @@
 #include "engine/ctx_table.hpp"
 #include "engine/embedded_types.hpp"
 #include "engine/jit/native_code.hpp"
+#include "engine/jit/optimise.hpp"
 #include "engine/mocks.hpp"
 #include "engine/ops.hpp"
 #include "engine/reachable.hpp"
@@ -86,10 +87,20 @@ bool tail_calls_in_function(const Prog& prog) {
 /// A program that cannot become machine code is interpreted.
 void ProgLoader::compile(Prog& prog) const {
     auto native = jit::NativeCode::compile(prog);
-    if (native)
-        prog.native_ = std::move(*native);
-    else
+    if (!native) {
         prog.why_not_native_ = native.error().message;
+        return;
+    }
+    prog.baseline_ = std::move(*native);
+    prog.native_ = prog.baseline_.get();
+    if (options_.jit != Jit::Optimising) return;
+    auto optimised = jit::optimise(prog);
+    if (!optimised) {
+        prog.why_not_optimised_ = optimised.error().message;
+        return;
+    }
+    prog.optimised_ = std::move(*optimised);
+    prog.native_ = prog.optimised_.get();
 }
 
 Result<void> ProgLoader::verify(Prog& prog) const {

@@ -18,6 +18,8 @@ struct RunState {
     uint32_t depth = 0;           ///< frames in use, less one
     uint32_t at = 0;              ///< the instruction that calls a helper
     uint64_t registers[12] = {};  ///< r0 to r10 where machine code asks for help, and a flag
+    uint64_t stack_top = 0;       ///< where the first frame begins
+    uint32_t cpu = 0;             ///< the execution's slot of per-CPU maps
 };
 
 }  // namespace skep::engine

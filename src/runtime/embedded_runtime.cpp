@@ -68,12 +68,20 @@ class Loader {
         return {};
     }
 
+    static engine::Jit engine_jit(Jit jit) {
+        switch (jit) {
+            case Jit::Off: return engine::Jit::Off;
+            case Jit::Baseline: return engine::Jit::Baseline;
+            case Jit::Optimising: return engine::Jit::Optimising;
+            default: return engine::Jit::Auto;
+        }
+    }
+
     Result<std::shared_ptr<EmbeddedObject>> load() {
-        engine::Object::Options engine_options{
-            .progs = options_.progs,
-            .maps = {},
-            .checked = options_.verify == Verify::Checked,
-            .jit = options_.jit == Jit::Off ? engine::Jit::Off : engine::Jit::Auto};
+        engine::Object::Options engine_options{.progs = options_.progs,
+                                               .maps = {},
+                                               .checked = options_.verify == Verify::Checked,
+                                               .jit = engine_jit(options_.jit)};
         for (size_t i = 0; i < ready_.size(); i++)
             if (ready_[i]) engine_options.maps.emplace_back(i, ready_[i]->map());
         loaded_->object =

@@ -14,7 +14,6 @@ namespace skep::engine::jit {
 class CodeChunk {
   public:
     static constexpr size_t kSize = 256 << 10;
-    static constexpr size_t kAlignment = 16;  // where a jump lands best
 
     static Result<std::shared_ptr<CodeChunk>> create(size_t size) {
         UniqueFd fd(memfd_create("skep-jit", MFD_CLOEXEC));
@@ -49,7 +48,8 @@ class CodeChunk {
             done += size_t(n);
         }
         const std::span<const uint8_t> placed(map_ + used_, bytes.size());
-        used_ += std::min(size_ - used_, (bytes.size() + kAlignment - 1) & ~(kAlignment - 1));
+        used_ += std::min(size_ - used_,
+                          (bytes.size() + Code::kAlignment - 1) & ~(Code::kAlignment - 1));
         return placed;
     }
 

@@ -24,6 +24,8 @@ class CodeChunk;
 
 class Code {
   public:
+    static constexpr size_t kAlignment = 64;  ///< where a jump lands best, and wide constants lie
+
     static Result<std::unique_ptr<Code>> place(std::span<const uint8_t> bytes);
     ~Code();
     Code(const Code&) = delete;

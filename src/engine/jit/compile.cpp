@@ -42,9 +42,11 @@ Result<Trampoline> make_trampoline() {
     a.pop(rdi);
     a.store(kNativeSp, rdi, 8);
     for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
-    const x86::Label leave = a.label(), fault = a.label();
+    const x86::Label leave = a.label(), fault = a.label(), stop = a.label();
     a.bind(leave);
     a.ret();
+    a.bind(stop);
+    a.move(W64, r12, rdi);
     a.bind(fault);
     a.load(rsp, kNativeSp, 8);
     a.move(rax, 0);
@@ -54,7 +56,8 @@ Result<Trampoline> make_trampoline() {
     return Trampoline{.enter = reinterpret_cast<decltype(Trampoline::enter)>(
                           reinterpret_cast<uintptr_t>(code->begin())),
                       .fault = code->begin() + a.offset_of(fault),
-                      .leave = code->begin() + a.offset_of(leave)};
+                      .leave = code->begin() + a.offset_of(leave),
+                      .stop = code->begin() + a.offset_of(stop)};
 }
 
 }  // namespace

@@ -141,6 +141,7 @@ void Emitter::emit_tail_call(uint32_t insn) {
     a_.test(W64, rax, rax);
     a_.jump(Cond::Equal, failed);
     epilogue();
+    a_.move(W64, rdi, r12);  // for optimised code
     a_.load(rsi, kEvent, 8);
     a_.load(rsi, {rsi, int32_t(offsetof(Event, ctx))}, 8);
     a_.jump(rax);

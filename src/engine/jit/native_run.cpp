@@ -11,18 +11,23 @@
 
 namespace skep::engine::jit {
 
-uint64_t NativeRun::run(const Prog& prog, const Op* start, uint64_t* registers) {
-    const uint8_t* code = prog.native()->function(uint64_t(start - prog.ops_.data()));
+uint64_t NativeRun::run(const NativeCode& native, const Prog& prog, const Op* start,
+                        uint64_t* registers) {
+    const uint8_t* code = native.function(uint64_t(start - prog.ops_.data()));
     if (!code) return Interpreter(x_).run(prog, start, registers);
-    x_.interpret_next_ = nullptr;
-    const uint64_t r0 = enter(*trampoline(), &x_.state_, code, registers);
-    const Prog* next = x_.interpret_next_;
-    if (!next) [[likely]]
-        return r0;
-    x_.interpret_next_ = nullptr;
-    x_.memory_.forget();
-    x_.frames_[0].may_goto = platform::kMaxLoops;
-    return Interpreter(x_).run(*next, next->ops_.data(), registers);
+    x_.next_ = nullptr;
+    uint64_t r0 = enter(*trampoline(), &x_.state_, code, registers);
+    while (const Prog* next = x_.next_) [[unlikely]] {
+        x_.next_ = nullptr;
+        if (const NativeCode* other = next->native()) {
+            r0 = enter(*trampoline(), &x_.state_, other->function(0), registers);
+            continue;
+        }
+        x_.memory_.forget();
+        x_.frames_[0].may_goto = platform::kMaxLoops;
+        r0 = Interpreter(x_).run(*next, next->ops_.data(), registers);
+    }
+    return r0;
 }
 
 uint64_t NativeRun::call_back(uint64_t function, const uint64_t (&arguments)[5]) {
@@ -73,7 +78,7 @@ uint64_t NativeRun::probe_load(Execution& x, uint64_t address, uint32_t which) {
     }
 }
 
-const uint8_t* NativeRun::tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {
+const Prog* NativeRun::tail_called(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {
     const Prog& prog = *x.prog_;
     const Op* op = &prog.ops_[x.state_.at];
     uint64_t registers[11] = {0, ctx, map, index};
@@ -81,11 +86,22 @@ const uint8_t* NativeRun::tail_call(Execution& x, uint64_t ctx, uint64_t map, ui
     interpreter.prog_ = &prog;
     interpreter.ops_ = prog.ops_.data();
     const Prog* next = interpreter.tail_call(op, registers);
+    if (next) x.prog_ = next;
+    return next;
+}
+
+const uint8_t* NativeRun::tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {
+    const Prog* next = tail_called(x, ctx, map, index);
     if (!next) return nullptr;
-    x.prog_ = next;
-    if (next->native()) return next->native()->function(0);
-    x.interpret_next_ = next;
+    if (const NativeCode* native = next->native()) return native->function(0);
+    x.next_ = next;
     return trampoline()->leave;
+}
+
+uint64_t NativeRun::tail_call_later(Execution& x, uint64_t ctx, uint64_t map, uint64_t index,
+                                    uint64_t, uint64_t) {
+    x.next_ = tail_called(x, ctx, map, index);
+    return x.next_ != nullptr;
 }
 
 }  // namespace skep::engine::jit

@@ -16,8 +16,8 @@ class NativeRun {
   public:
     explicit NativeRun(Execution& execution) : x_(execution) {}
 
-    /// As Interpreter has them; `prog` has machine code.
-    uint64_t run(const Prog& prog, const Op* start, uint64_t* registers);
+    /// As Interpreter has them; `native` is what `prog` has become.
+    uint64_t run(const NativeCode& native, const Prog& prog, const Op* start, uint64_t* registers);
     uint64_t call_back(uint64_t function, const uint64_t (&arguments)[5]);
 
     // --- for machine code ---
@@ -29,19 +29,27 @@ class NativeRun {
     static uint64_t probe_load(Execution& x, uint64_t address, uint32_t which);
     /// Where to go on; null where the tail call fails, or there is a fault.
     static const uint8_t* tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index);
+    /// The same for code that cannot jump out of its function: 1 where it has to return, since
+    /// run() goes on.
+    static uint64_t tail_call_later(Execution& x, uint64_t ctx, uint64_t map, uint64_t index,
+                                    uint64_t, uint64_t);
     static void out_of_budget(Execution& x) { x.out_of_budget(); }
     static void too_deep(Execution& x) { x.too_deep(); }
 
   private:
+    static const Prog* tail_called(Execution& x, uint64_t ctx, uint64_t map, uint64_t index);
+
     Execution& x_;
 };
 
 /// The way from C++ into machine code and back, made once.
 struct Trampoline {
-    /// Runs `code` with r1 to r5 and r10 of `registers`; returns its r0, or 0 after a fault.
+    /// Runs `code` with r1 to r5 and r10 of `registers`; returns its r0, or 0 after a fault. These
+    /// registers and rdi are such that a function (RunState*, r1 to r5) of C is code, too.
     uint64_t (*enter)(RunState* state, const uint8_t* code, const uint64_t* registers);
     const uint8_t* fault;  ///< where machine code jumps to after a fault
     const uint8_t* leave;  ///< a function that does nothing
+    const uint8_t* stop;   ///< as `fault`, called by code in C's ways: stop(RunState*)
 };
 const Result<Trampoline>& trampoline();
 
