@@ -18,7 +18,7 @@ constexpr int kRounds = 150;
 constexpr int kInputs = 4;
 
 /// Runs the program as sched_cls on a frame, in the engine: as verified, checked, and as machine
-/// code.
+/// code of each tier.
 class InEngine {
   public:
     explicit InEngine(const std::vector<isa::Insn>& insns) {
@@ -26,6 +26,7 @@ class InEngine {
         spec.progs.push_back({.name = "test", .type = ProgType::SchedCls, .insns = insns});
         verified_ = *engine::Object::load(spec, env_, {.jit = engine::Jit::Off});
         native_ = *engine::Object::load(spec, env_, {.jit = engine::Jit::Baseline});
+        optimised_ = *engine::Object::load(spec, env_, {.jit = engine::Jit::Optimising});
         checked_ = *engine::Object::load(spec, env_, {.checked = true});
         EXPECT_EQ(verified_->progs()[0]->why_not_verified(), "");
         EXPECT_EQ(native_->progs()[0]->why_not_native(), "");
@@ -34,6 +35,8 @@ class InEngine {
 
     uint32_t run(ByteView frame) { return run(*verified_, frame); }
     uint32_t run_native(ByteView frame) { return run(*native_, frame); }
+    /// Machine code of the baseline, where there is no better tier.
+    uint32_t run_optimised(ByteView frame) { return run(*optimised_, frame); }
     uint32_t run_checked(ByteView frame) { return run(*checked_, frame); }
 
   private:
@@ -47,7 +50,7 @@ class InEngine {
     }
 
     engine::Env env_;
-    std::unique_ptr<engine::Object> verified_, native_, checked_;
+    std::unique_ptr<engine::Object> verified_, native_, optimised_, checked_;
     std::unique_ptr<engine::Execution> execution_;
     engine::PacketBuffer packet_;
     engine::NoTask task_;
@@ -91,6 +94,7 @@ TEST_P(RandomCode, DoesWhatTheKernelDoes) {
             ASSERT_EQ(there.error, 0) << std::strerror(there.error);
             ASSERT_EQ(here.run(frame), there.retval) << text_of(insns);
             ASSERT_EQ(here.run_native(frame), there.retval) << text_of(insns);
+            ASSERT_EQ(here.run_optimised(frame), there.retval) << text_of(insns);
             ASSERT_EQ(here.run_checked(frame), there.retval) << text_of(insns);
         }
     }

@@ -15,6 +15,7 @@
 
 #include "base/hex.hpp"
 #include "differential/packet_kernel.hpp"
+#include "engine/jit/optimise.hpp"
 #include "engine/object.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
@@ -143,7 +144,7 @@ void write_engine(maps::Map& map, const Contents& contents) {
     for (const auto& [key, value] : contents) map.user_update(key.data(), value.data(), BPF_ANY);
 }
 
-/// `there`: in the kernel, unchecked, or as machine code.
+/// `there`: in the kernel, unchecked, or as machine code of either tier.
 std::string difference(const Remains& there, const Remains& here) {
     if (there.retval != here.retval)
         return fmt::format("it returns {:#x} there, {:#x} in checked mode", there.retval,
@@ -236,6 +237,8 @@ BothRuns::BothRuns(const object::ObjectSpec& object)
     checked_ = Engine::load(object, *machine_, {.checked = true});
     unchecked_ = Engine::load(object, *machine_, {.jit = engine::Jit::Off});
     native_ = Engine::load(object, *machine_, {.jit = engine::Jit::Baseline});
+    if (unchecked_ && engine::jit::optimiser())
+        optimised_ = Engine::load(object, *machine_, {.jit = engine::Jit::Optimising});
     const auto verdict = verifier::verify(object, prog, platform::linux_6_18(), {.perfmon = false});
     comparable_ = is_packet_type(prog.type) && verdict && verdict->accepted &&
                   std::ranges::all_of(verdict->helpers, is_repeatable);
@@ -290,13 +293,20 @@ std::string BothRuns::compare_input(kernel_test::KernelObject& kernel, int fd, u
     std::vector<Contents> before;
     for (const object::MapSpec& map : object_.maps) before.push_back(random_contents(map, random));
 
-    Remains here, fast, native;
+    Remains here, fast, native, optimised;
     if (const auto fault = checked_->run(prog, frame, before, here))
         return fmt::format("fault in checked mode: {}", fault->to_string());
     if (const auto fault = unchecked_->run(prog, frame, before, fast))
         return fmt::format("fault in unchecked mode: {}", fault->to_string());
     if (const auto fault = native_->run(prog, frame, before, native))
         return fmt::format("fault in machine code: {}", fault->to_string());
+    if (optimised_) {
+        if (const std::string& why = optimised_->object->progs()[0]->why_not_optimised();
+            !why.empty())
+            return "not optimised: " + why;
+        if (const auto fault = optimised_->run(prog, frame, before, optimised))
+            return fmt::format("fault in optimised code: {}", fault->to_string());
+    }
     ran_ = true;
     if (!comparable_) return {};
     const auto told = [&](const std::string& what, std::string_view where) {
@@ -308,6 +318,10 @@ std::string BothRuns::compare_input(kernel_test::KernelObject& kernel, int fd, u
 
     if (std::string problem = told(difference(native, here), "machine code"); !problem.empty())
         return problem;
+    if (optimised_)
+        if (std::string problem = told(difference(optimised, here), "optimised code");
+            !problem.empty())
+            return problem;
 
     for (size_t i = 0; i < object_.maps.size(); i++) {
         const auto map = kernel.map_fd(uint32_t(i));

@@ -13,8 +13,8 @@
 #include "object/spec.hpp"
 
 // A program that both accept, run on random inputs: in the engine's checked mode, where it must not
-// fault, unchecked, as machine code, and in the kernel, where it must do the same: return value,
-// packet, maps.
+// fault, unchecked, as machine code of each tier, and in the kernel, where it must do the same:
+// return value, packet, maps.
 //
 //     BothRuns runs(object);
 //     std::string problem = runs.compare(kernel_object, loaded.prog.get(), seed);
@@ -54,6 +54,7 @@ class BothRuns {
     std::unique_ptr<Machine> machine_;
     /// Null: the engine does not have what it takes.
     std::unique_ptr<Engine> checked_, unchecked_, native_;
+    std::unique_ptr<Engine> optimised_;  // null where there is no such tier, too
     bool comparable_ = false;
     bool ran_ = false, compared_ = false;
 };

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/embedded_types.hpp"
+#include "engine/jit/optimise.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/prog.hpp"
 #include "engine/testing.hpp"
@@ -167,7 +168,10 @@ Soundness check_soundness(const object::ObjectSpec& object, uint64_t seed) {
     trace(object, seed, found);
     if (!found.complaint.empty()) return found;
     const std::vector<Result> checked = results(object, {.checked = true}, seed);
-    for (const engine::Jit jit : {engine::Jit::Off, engine::Jit::Baseline}) {
+    std::vector<engine::Jit> modes = {engine::Jit::Off, engine::Jit::Baseline};
+    // Each takes as long to make as a hundred others.
+    if (seed % 8 == 0 && engine::jit::optimiser()) modes.push_back(engine::Jit::Optimising);
+    for (const engine::Jit jit : modes) {
         const std::vector<Result> unchecked = results(object, {.jit = jit}, seed);
         for (size_t i = 0; i < checked.size(); i++) {
             if (checked[i] == unchecked[i]) continue;
@@ -175,8 +179,10 @@ Soundness check_soundness(const object::ObjectSpec& object, uint64_t seed) {
             const std::vector<uint8_t> elsewhere(12345);
             if (results(object, {.checked = true}, seed) != checked) break;
             found.complaint = fmt::format("checked and {} differ on input {}: {}",
-                                          jit == engine::Jit::Off ? "unchecked" : "machine code", i,
-                                          difference(checked[i], unchecked[i]));
+                                          jit == engine::Jit::Off        ? "unchecked"
+                                          : jit == engine::Jit::Baseline ? "machine code"
+                                                                         : "optimised code",
+                                          i, difference(checked[i], unchecked[i]));
             return found;
         }
     }
