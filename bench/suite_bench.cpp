@@ -93,14 +93,15 @@ class LowPacket {
 /// A program in this process.
 class Here {
   public:
-    Here(const object::ObjectSpec& spec, const Env& env, Jit jit, ByteView frame) {
+    Here(const object::ObjectSpec& spec, const Env& env, Execution& execution, Jit jit,
+         ByteView frame)
+        : execution_(execution) {
         const double begin = bench::cpu_ns();
         auto object = Object::load(spec, env, {.jit = jit});
         load_ns_ = bench::cpu_ns() - begin;
         if (!object) return;
         object_ = std::move(*object);
         prog_ = object_->progs()[0];
-        execution_ = std::move(*Execution::create(env));
         xdp_ = spec.progs[0].type == ProgType::Xdp;
         const bool started = xdp_ ? packet_.start_xdp(frame, {})
                                   : packet_.start_skb(frame, {.from_network = spec.progs[0].type ==
@@ -119,7 +120,7 @@ class Here {
 
   private:
     uint64_t run() {
-        (void)prog_->run(*execution_, event_);
+        (void)prog_->run(execution_, event_);
         uint64_t result = 0;
         std::memcpy(&result, xdp_ ? event_.data : event_.ctx + offsetof(__sk_buff, cb),
                     sizeof result);
@@ -129,7 +130,7 @@ class Here {
     double load_ns_ = 0;
     std::shared_ptr<const Object> object_;
     std::shared_ptr<const Prog> prog_;
-    std::unique_ptr<Execution> execution_;
+    Execution& execution_;
     bool xdp_ = true;
     PacketBuffer packet_;
     NoTask task_;
@@ -240,7 +241,7 @@ class Suite {
 
         std::vector<std::unique_ptr<Here>> here;
         for (const auto& [name, jit] : kModes) {
-            here.push_back(std::make_unique<Here>(c.spec, env_, jit, frame));
+            here.push_back(std::make_unique<Here>(c.spec, env_, *execution_, jit, frame));
             ways.push_back(here.back()->way(name, jit != Jit::Off));
         }
         LowPacket low(c.packet, xdp);
@@ -294,8 +295,8 @@ class Suite {
     }
 
   private:
-    static constexpr std::pair<const char*, Jit> kModes[] = {{"interpreter", Jit::Off},
-                                                             {"baseline", Jit::Baseline}};
+    static constexpr std::pair<const char*, Jit> kModes[] = {
+        {"interpreter", Jit::Off}, {"optimising", Jit::Optimising}, {"baseline", Jit::Baseline}};
 
     struct Total {
         double logarithms = 0, worst = 0;
@@ -364,6 +365,7 @@ class Suite {
     const bench::Ubpf* ubpf_;
     const bool is_root_ = geteuid() == 0;
     const Env env_;
+    const std::unique_ptr<Execution> execution_ = std::move(*Execution::create(env_));
     uint32_t repeat_ = 1;
     double floor_ = 0;
     std::vector<std::vector<Way>> rows_;
