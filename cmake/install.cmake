@@ -7,7 +7,8 @@ include(CMakePackageConfigHelpers)
 # One library with all that is behind the headers; what it needs of other libraries is its own affair.
 add_library(libskep SHARED $<TARGET_OBJECTS:skep_runtime>)
 target_link_libraries(libskep PRIVATE skep_runtime)
-target_link_options(libskep PRIVATE -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/libskep.map)
+# Never unloaded: a thread of it may be at work (engine/jit/tiering.hpp).
+target_link_options(libskep PRIVATE -Wl,-z,nodelete -Wl,--version-script=${CMAKE_CURRENT_LIST_DIR}/libskep.map)
 set_target_properties(libskep PROPERTIES OUTPUT_NAME skep VERSION ${PROJECT_VERSION} SOVERSION 0
   LINK_DEPENDS ${CMAKE_CURRENT_LIST_DIR}/libskep.map)
 

@@ -166,9 +166,11 @@ Action declare(Arguments& args) {
                 "write events and summary here, not to standard output");
     args.flag("--checked", options->checked,
               "keep the run-time checks of programs that the verifier accepts, too");
-    args.option("--jit", "MODE", options->jit,
-                "what runs verified programs: machine code (baseline), better machine code that "
-                "takes longer to make (optimising), or the interpreter (off)")
+    args.option(
+            "--jit", "MODE", options->jit,
+            "what runs verified programs: machine code (baseline), better machine code that "
+            "takes longer to make (optimising), the first until a program is hot (auto), or the "
+            "interpreter (off)")
         .choices = kJitModes;
     args.flag("--json", options->json, "events and summary as JSON, one object a line");
     args.flag("-v,--verbose", options->verbose,

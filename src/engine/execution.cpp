@@ -83,7 +83,8 @@ Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
     state_.at = 0;
     prog_ = &prog;
     tail_calls_ = 0;
-    state_.budget_left = int64_t(std::min<uint64_t>(budget, INT64_MAX));
+    const auto budget_of_run = int64_t(std::min<uint64_t>(budget, INT64_MAX));
+    state_.budget_left = budget_of_run;
     fault_.reset();
     held_lock = nullptr;
     frames_[0].may_goto = platform::kMaxLoops;
@@ -99,6 +100,7 @@ Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
     const jit::NativeCode* native = prog.native();
     const uint64_t r0 = native ? jit::NativeRun(*this).run(*native, prog, start, registers)
                                : Interpreter(*this).run(prog, start, registers);
+    if (native) prog.count_run(uint64_t(budget_of_run - state_.budget_left));
     if (!fault_) check_released();
     memory_.clear_loans();
     if (!fault_) return {.r0 = r0};

@@ -19,7 +19,7 @@ class Timers;
 enum class Jit : uint8_t {
     Off,         ///< the interpreter
     Baseline,    ///< machine code, made while the program is loaded; where this is possible
-    Auto,        ///< what is best on this machine
+    Auto,        ///< Baseline, and Optimising once a program is hot (jit/tiering.hpp)
     Optimising,  ///< machine code by LLVM, which takes a while to load; else Baseline
 };
 

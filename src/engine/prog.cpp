@@ -9,15 +9,51 @@
 #include "engine/calls.hpp"
 #include "engine/coverage.hpp"
 #include "engine/jit/native_code.hpp"
+#include "engine/jit/tiering.hpp"
 
 namespace skep::engine {
 
+struct Prog::Better {
+    std::unique_ptr<const jit::NativeCode> code;
+    std::string why_not;
+};
+
 Prog::Prog() = default;
-Prog::~Prog() = default;
+Prog::~Prog() {
+    delete better_.load();
+}
 
 const jit::NativeCode* Prog::optimised() const {
-    const jit::NativeCode* best = native();
-    return best != baseline_.get() ? best : nullptr;
+    const Better* better = better_.load(std::memory_order_acquire);
+    return better ? better->code.get() : nullptr;
+}
+
+const std::string& Prog::why_not_optimised() const {
+    static const std::string kNobodyHasAsked;
+    const Better* better = better_.load(std::memory_order_acquire);
+    return better ? better->why_not : kNobodyHasAsked;
+}
+
+void Prog::improve(Result<std::unique_ptr<const jit::NativeCode>> code) const {
+    auto better = std::make_unique<Better>();
+    if (code)
+        better->code = std::move(*code);
+    else
+        better->why_not = code.error().message;
+    const jit::NativeCode* best = better->code.get();
+    SKEP_CHECK(!better_.load());
+    better_.store(better.release(), std::memory_order_release);
+    if (best) native_.store(best, std::memory_order_release);
+}
+
+/// Threads that do so at once may count too little, which does not matter.
+void Prog::warm_up(uint64_t work) const {
+    const int64_t left = runs_until_hot_.load(std::memory_order_relaxed) - 1 -
+                         int64_t((longest_run_ + work) / uint64_t{jit::kWorkOfRun});
+    if (left > 0) return runs_until_hot_.store(left, std::memory_order_relaxed);
+    if (hot_.exchange(true)) return;
+    runs_until_hot_.store(0, std::memory_order_relaxed);
+    jit::make_better(*this);
 }
 
 Outcome Prog::run(Execution& execution, Event& event) const {

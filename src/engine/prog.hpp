@@ -40,9 +40,10 @@ struct Op {
 };
 static_assert(sizeof(Op) == 16);
 
-// A program that can be run: linked, its maps and helpers resolved. Immutable; any number of
-// threads may run it at once, each with its own Execution.
-class Prog {
+// A program that can be run: linked, its maps and helpers resolved. Immutable, but that better
+// machine code may come (jit/tiering.hpp); any number of threads may run it at once, each with its
+// own Execution.
+class Prog : public std::enable_shared_from_this<Prog> {
   public:
     ~Prog();
     const std::string& name() const { return spec_.name; }
@@ -77,7 +78,14 @@ class Prog {
     /// What the optimising tier has made of it, which is then native(); null where it has not, and
     /// why_not_optimised() says why, if it was asked to.
     const jit::NativeCode* optimised() const;
-    const std::string& why_not_optimised() const { return why_not_optimised_; }
+    const std::string& why_not_optimised() const;
+    /// What the optimising tier has to say, once; the next run takes it.
+    void improve(Result<std::unique_ptr<const jit::NativeCode>> code) const;
+    /// That it has run, and how much of its budget it has used.
+    void count_run(uint64_t work) const {
+        if (runs_until_hot_.load(std::memory_order_relaxed) > 0) [[unlikely]]
+            warm_up(work);
+    }
     /// The maps that it, and what it may tail-call or find in map-in-maps, can have values of.
     const std::vector<maps::Map*>& maps() const { return *maps_; }
     const CtxTable& ctx() const { return *ctx_; }
@@ -96,6 +104,7 @@ class Prog {
     friend class jit::NativeRun;
     Prog();
     std::string context_too_small(const Event& event) const;
+    void warm_up(uint64_t work) const;
 
     object::ProgSpec spec_;
     std::shared_ptr<const btf::Btf> btf_;
@@ -109,9 +118,15 @@ class Prog {
     bool unchecked_ = false;
     uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
     std::unique_ptr<Coverage> coverage_;
-    std::unique_ptr<const jit::NativeCode> baseline_, optimised_;
-    std::atomic<const jit::NativeCode*> native_ = nullptr;  // the best of these
-    std::string why_not_native_, why_not_optimised_;
+    std::unique_ptr<const jit::NativeCode> baseline_;
+    std::string why_not_native_;
+
+    struct Better;
+    mutable std::atomic<const Better*> better_ = nullptr;           // its own
+    mutable std::atomic<const jit::NativeCode*> native_ = nullptr;  // the best there is
+    uint64_t longest_run_ = 0;  // in instructions, where the verifier knows a bound
+    mutable std::atomic<int64_t> runs_until_hot_ = 0;  // 0: nobody counts
+    mutable std::atomic<bool> hot_ = false;
 };
 
 }  // namespace skep::engine

@@ -10,6 +10,7 @@
 #include "engine/embedded_types.hpp"
 #include "engine/jit/native_code.hpp"
 #include "engine/jit/optimise.hpp"
+#include "engine/jit/tiering.hpp"
 #include "engine/mocks.hpp"
 #include "engine/ops.hpp"
 #include "engine/reachable.hpp"
@@ -93,14 +94,10 @@ void ProgLoader::compile(Prog& prog) const {
     }
     prog.baseline_ = std::move(*native);
     prog.native_ = prog.baseline_.get();
-    if (options_.jit != Jit::Optimising) return;
-    auto optimised = jit::optimise(prog);
-    if (!optimised) {
-        prog.why_not_optimised_ = optimised.error().message;
-        return;
-    }
-    prog.optimised_ = std::move(*optimised);
-    prog.native_ = prog.optimised_.get();
+    if (options_.jit == Jit::Optimising) prog.improve(jit::optimise(prog));
+    if (options_.jit != Jit::Auto) return;
+    prog.longest_run_ = prog.verdict_->longest_path;
+    prog.runs_until_hot_ = jit::kRunsUntilHot;
 }
 
 Result<void> ProgLoader::verify(Prog& prog) const {

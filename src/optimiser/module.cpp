@@ -8,6 +8,7 @@
 
 #include <memory>
 #include <mutex>
+#include <shared_mutex>
 
 #include "optimiser/translator.hpp"
 
@@ -54,6 +55,17 @@ struct Machine {
     }
 };
 
+/// LLVM has static objects, which exit() destroys. This one goes before them: it waits for whoever
+/// compiles, and nobody does any more.
+struct Gate {
+    std::shared_mutex& lock = *new std::shared_mutex;
+    bool& closed = *new bool(false);
+    ~Gate() {
+        const std::lock_guard guard(lock);
+        closed = true;
+    }
+} g_gate;
+
 std::string run_passes(LLVMModuleRef module, LLVMTargetMachineRef machine) {
     const Owner<LLVMPassBuilderOptionsRef, LLVMDisposePassBuilderOptions> options(
         LLVMCreatePassBuilderOptions());
@@ -68,7 +80,9 @@ std::string optimise(const OptimiserInput& input, const OptimiserOutput& output)
     if (input.version != OptimiserInput::kVersion || input.opcodes != engine::kOpCodes ||
         input.state_size != sizeof(engine::RunState))
         return "the optimiser is of another build than the engine";
-    static Machine& machine = *new Machine;  // as long as the process: threads may still compile
+    static Machine& machine = *new Machine;  // not destroyed before the last thread is done
+    const std::shared_lock open(g_gate.lock);
+    if (g_gate.closed) return "the process ends";
     const std::lock_guard guard(machine.lock);
     if (!machine.machine) return machine.why_not;
 
