@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the ways to run a program cost: the interpreter with run-time checks and without, machine
-// code of the baseline tier, and the same C text as native code (gcc -O2). The programs of
-// interpreter_programs.h, measured in turns in one process; the least of many rounds, in CPU time.
-// Then what making the machine code costs. With SKEP_UBPF set to where ubpf's shared library is, in
-// ubpf's interpreter, too.
+// code of the baseline and of the optimising tier, and the same C text as native code (gcc -O2).
+// The programs of interpreter_programs.h, measured in turns in one process; the least of many
+// rounds, in CPU time. Then what making the machine code costs. With SKEP_UBPF set to where ubpf's
+// shared library is, in ubpf's interpreter, too.
 #include <fmt/core.h>
 #include <linux/bpf.h>
 #include <time.h>
@@ -15,6 +15,7 @@
 
 #include "base/file.hpp"
 #include "engine/jit/native_code.hpp"
+#include "engine/jit/optimise.hpp"
 #include "engine/packet/packet_buffer.hpp"
 #include "engine/testing.hpp"
 #include "interpreter_programs.h"
@@ -99,17 +100,17 @@ class Runs {
 
 /// `peer` may be null.
 bool measure(const Object& checked, const Object& verified, const Object& compiled,
-             Execution& execution, const Row& row, const Ubpf* peer) {
+             const Object& optimised, Execution& execution, const Row& row, const Ubpf* peer) {
     Runs with(checked, execution, row.name), without(verified, execution, row.name),
-        code(compiled, execution, row.name);
-    if (!with.ready() || !without.ready() || !code.ready()) return false;
+        code(compiled, execution, row.name), best_code(optimised, execution, row.name);
+    if (!with.ready() || !without.ready() || !code.ready() || !best_code.ready()) return false;
     const Bytes frame = tcp_frame();
     const auto* flat = checked.spec().find_prog(std::string(row.name) + "_flat");
     const auto peer_prog = peer && flat ? peer->load(flat->insns) : nullptr;
     Bytes memory = flat_memory(frame, 27);
     volatile uint64_t seed = 27;
-    uint32_t results[5] = {};
-    double best[5] = {1e18, 1e18, 1e18, 1e18, 1e18};
+    uint32_t results[6] = {};
+    double best[6] = {1e18, 1e18, 1e18, 1e18, 1e18, 1e18};
     const auto turn = [&](size_t which, const std::function<uint32_t()>& run) {
         const double ns = ns_per_call([&] { results[which] = run(); }, row.calls);
         best[which] = std::min(best[which], ns);
@@ -119,27 +120,29 @@ bool measure(const Object& checked, const Object& verified, const Object& compil
         turn(1, [&] { return without.run(); });
         turn(2, [&] { return row.native(frame, seed); });
         turn(4, [&] { return code.run(); });
+        turn(5, [&] { return best_code.run(); });
         if (peer_prog) turn(3, [&] { return uint32_t(peer_prog->run(memory)); });
     }
-    fmt::print("{:<10} {:>12.1f} {:>12.1f} {:>12.1f} {:>12.1f} {:>8.1f} {:>8.1f} {:>8.2f}",
-               row.name, best[0], best[1], best[4], best[2], best[0] / best[2], best[1] / best[2],
-               best[4] / best[2]);
+    fmt::print("{:<10}", row.name);
+    for (const size_t which : {0, 1, 4, 5, 2}) fmt::print(" {:>12.1f}", best[which]);
+    for (const size_t which : {0, 1, 4, 5}) fmt::print(" {:>8.2f}", best[which] / best[2]);
     if (peer_prog) fmt::print(" {:>12.1f} {:>8.1f}", best[3], best[3] / best[2]);
     const bool equal = results[0] == results[2] && results[1] == results[2] &&
-                       results[4] == results[2] &&
+                       results[4] == results[2] && results[5] == results[2] &&
                        (!peer_prog || (results[3] == results[2] && !peer_prog->failed()));
     fmt::print("{}\n", equal ? "" : "   RESULTS DIFFER");
     return equal;
 }
 
 /// What machine code costs before it runs.
-void measure_compiling(const Object& object) {
-    fmt::print("\n{:<10} {:>8} {:>12} {:>8} {:>8} {:>8}\n", "program", "insns", "compile ns",
-               "an insn", "bytes", "beside");
+void measure_compiling(const char* tier, const Object& object, int rounds,
+                       const std::function<void(const Prog&)>& compile) {
+    fmt::print("\n{:<10} {:>8} {:>12} {:>8} {:>8} {:>8}\n", tier, "insns", "compile ns", "an insn",
+               "bytes", "beside");
     for (const auto& prog : object.progs()) {
         double best = 1e18;
-        for (int round = 0; round < 200; round++)
-            best = std::min(best, ns_per_call([&] { (void)jit::NativeCode::compile(*prog); }, 1));
+        for (int round = 0; round < rounds; round++)
+            best = std::min(best, ns_per_call([&] { compile(*prog); }, 1));
         const size_t insns = prog->spec().insns.size();
         fmt::print("{:<10} {:>8} {:>12.0f} {:>8.0f} {:>8} {:>8}\n", prog->name(), insns, best,
                    best / double(insns), prog->native()->bytes().size(),
@@ -160,7 +163,8 @@ int main(int, char** argv) {
     const auto checked = Object::load(*spec, env, {.checked = true});
     const auto verified = Object::load(*spec, env, {.jit = Jit::Off});
     const auto compiled = Object::load(*spec, env, {.jit = Jit::Baseline});
-    if (!checked || !verified || !compiled)
+    const auto optimised = Object::load(*spec, env, {.jit = Jit::Optimising});
+    if (!checked || !verified || !compiled || !optimised)
         return fmt::print(stderr, "{}\n", checked.error().to_string()), 5;
     for (const auto& prog : (*verified)->progs())
         if (!prog->runs_unchecked())
@@ -168,17 +172,25 @@ int main(int, char** argv) {
     for (const auto& prog : (*compiled)->progs())
         if (!prog->native())
             return fmt::print(stderr, "{}: {}\n", prog->name(), prog->why_not_native()), 1;
+    if (const std::string& why = (*optimised)->progs()[0]->why_not_optimised(); !why.empty())
+        fmt::print("not optimised, so the baseline twice: {}\n", why);
     const auto execution = Execution::create(env);
     if (!execution) return fmt::print(stderr, "{}\n", execution.error().to_string()), 5;
     const char* library = std::getenv("SKEP_UBPF");
     const auto ubpf = library ? Ubpf::open(library) : nullptr;
     if (!library) fmt::print("ubpf is left out: set SKEP_UBPF to its libubpf.so\n");
-    fmt::print("{:<10} {:>12} {:>12} {:>12} {:>12} {:>8} {:>8} {:>8}", "program", "checked ns",
-               "verified ns", "jit ns", "native ns", "ratio", "ratio", "ratio");
+    fmt::print("{:<10} {:>12} {:>12} {:>12} {:>12} {:>12} {:>8} {:>8} {:>8} {:>8}", "program",
+               "checked ns", "verified ns", "baseline ns", "optimised ns", "native ns", "ratio",
+               "ratio", "ratio", "ratio");
     fmt::print("{}\n", ubpf ? fmt::format(" {:>12} {:>8}", "ubpf ns", "ratio") : "");
     bool equal = true;
     for (const Row& row : kRows)
-        equal &= measure(**checked, **verified, **compiled, **execution, row, ubpf.get());
-    measure_compiling(**compiled);
+        equal &=
+            measure(**checked, **verified, **compiled, **optimised, **execution, row, ubpf.get());
+    measure_compiling("baseline", **compiled, 200,
+                      [](const Prog& prog) { (void)jit::NativeCode::compile(prog); });
+    if (jit::optimiser())
+        measure_compiling("optimising", **optimised, 20,
+                          [](const Prog& prog) { (void)jit::optimise(prog); });
     return equal ? 0 : 1;
 }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // suite_bench DIRECTORY: programs that compute on a packet, in every way that there is to run them,
-// beside the same C text as native code (clang -O2): the interpreter, machine code, the kernel's
-// JIT (as root; less what its test run costs for a program that only returns), and ubpf's where
-// SKEP_UBPF names its shared library. bench/suite.sh prepares the directory. In turns in one
-// process; the least of several rounds, in CPU time.
+// beside the same C text as native code (clang -O2): the interpreter, machine code of both tiers,
+// the kernel's JIT (as root; less what its test run costs for a program that only returns), and
+// ubpf's where SKEP_UBPF names its shared library. bench/suite.sh prepares the directory. In turns
+// in one process; the least of several rounds, in CPU time.
 #include <dlfcn.h>
 #include <fmt/core.h>
 #include <linux/bpf.h>
@@ -109,10 +109,13 @@ class Here {
         if (started) packet_.attach(event_);
     }
 
-    /// `compiled`: not without machine code.
-    Way way(std::string name, bool compiled) {
+    /// Nothing to run where `jit` is not what it has become.
+    Way way(std::string name, Jit jit) {
         Way way{.name = std::move(name), .load_ns = load_ns_};
-        if (!prog_ || !event_.ctx || (compiled && !prog_->native())) return way;
+        const bool compiled = jit != Jit::Off;
+        if (!prog_ || !event_.ctx || (compiled && !prog_->native()) ||
+            (jit == Jit::Optimising && !prog_->optimised()))
+            return way;
         if (compiled) way.code_bytes = prog_->native()->bytes().size();
         way.run = [this] { return run(); };
         return way;
@@ -242,7 +245,7 @@ class Suite {
         std::vector<std::unique_ptr<Here>> here;
         for (const auto& [name, jit] : kModes) {
             here.push_back(std::make_unique<Here>(c.spec, env_, *execution_, jit, frame));
-            ways.push_back(here.back()->way(name, jit != Jit::Off));
+            ways.push_back(here.back()->way(name, jit));
         }
         LowPacket low(c.packet, xdp);
         std::unique_ptr<bench::Ubpf::Prog> peer;
@@ -296,7 +299,7 @@ class Suite {
 
   private:
     static constexpr std::pair<const char*, Jit> kModes[] = {
-        {"interpreter", Jit::Off}, {"optimising", Jit::Optimising}, {"baseline", Jit::Baseline}};
+        {"interpreter", Jit::Off}, {"baseline", Jit::Baseline}, {"optimising", Jit::Optimising}};
 
     struct Total {
         double logarithms = 0, worst = 0;
