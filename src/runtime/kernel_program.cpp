@@ -129,6 +129,10 @@ Result<TestResult> KernelProgram::test_run(const TestRun& run) {
         prog_.test_run({.data = data, .ctx = run.ctx, .repeat = std::max(run.repeat, 1u)}));
     if (hidden && result.data.size() >= ETH_HLEN)
         result.data.erase(result.data.begin(), result.data.begin() + ETH_HLEN);
+    // Programs of control groups see no Ethernet header, and what comes back begins with zeros.
+    if (spec_->type == ProgType::CgroupSkb && run.data.size() >= ETH_HLEN &&
+        result.data.size() >= ETH_HLEN)
+        std::copy_n(run.data.begin(), ETH_HLEN, result.data.begin());
     return TestResult{.retval = result.retval,
                       .data = std::move(result.data),
                       .ctx = std::move(result.ctx),
