@@ -122,6 +122,16 @@ Result<void> detach_from(const KernelObject& prog, const Attachment& at) {
     if (at.hook.contains("clsact")) return detach_filters(at.target, prog.id);
     const auto type = attach_type(at.hook);
     kernel::ProgAttach attach{.prog_fd = static_cast<uint32_t>(prog.fd.get())};
+    if (type && at.map_id != 0) {
+        const UniqueFd map = SKEP_TRY(kernel::fd_by_id(ObjectKind::Map, at.map_id));
+        attach.target = static_cast<uint32_t>(map.get());
+        attach.type = *type;
+        return kernel::prog_detach(attach);
+    }
+    if (type == AttachType::FlowDissector) {
+        attach.type = *type;  // of the network namespace in which this runs
+        return kernel::prog_detach(attach);
+    }
     if (type && at.target.starts_with('/')) {
         const UniqueFd group(::open(at.target.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (!group) return std::unexpected(sys_error(at.target));
@@ -137,7 +147,7 @@ Result<void> detach_from(const KernelObject& prog, const Attachment& at) {
     return std::unexpected(Error{
         ErrorCode::Unsupported,
         fmt::format("program {} at {} {} is not skep's to detach", prog.id, at.hook, at.target),
-        "it ends with the process or map that holds it (skep ps)", 0});
+        "it ends with the process that holds it (skep ps)", 0});
 }
 
 Result<int> detach_prog(const KernelObject& prog, Context& context) {

@@ -73,7 +73,7 @@ Result<void> each_object(ObjectKind kind, Listing& out, const Visit& visit) {
         const auto fd = fd_by_id(kind, id, kind == ObjectKind::Map ? BPF_F_RDONLY : 0);
         if (fd)
             visit(fd->get());
-        else if (fd.error().sys_errno != ENOENT)
+        else if (fd.error().sys_errno != ENOENT && fd.error().sys_errno != EAGAIN)  // not yet
             closed++;
     }
     if (closed != 0)
@@ -142,7 +142,7 @@ std::vector<Hooked> find_sockmap_hooks(int fd, const MapRow& map) {
             for (const uint32_t id : attached->prog_ids)
                 out.push_back({id,
                                {std::string(to_string(type)),
-                                fmt::format("{} (map {})", map.name, map.id), 0}});
+                                fmt::format("{} (map {})", map.name, map.id), 0, map.id}});
     return out;
 }
 

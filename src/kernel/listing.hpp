@@ -32,6 +32,7 @@ struct Attachment {
     std::string hook = {};    ///< "xdp", "tcx_ingress", "cgroup_inet4_connect", "kprobe", ...
     std::string target = {};  ///< "eth0", "/sys/fs/cgroup/web", "do_nanosleep"; may be empty
     uint32_t link_id = 0;     ///< 0 where no link holds it there
+    uint32_t map_id = 0;      ///< of a map of sockets
 };
 
 struct ProgRow {

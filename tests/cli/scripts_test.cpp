@@ -47,6 +47,7 @@ class Sandbox {
         fs::create_symlink(build / "tests/objects", dir_.path() / "objects");
         fs::create_symlink(build / "tests/verifier/common", dir_.path() / "common");
         fs::create_symlink(build / "examples", dir_.path() / "examples");
+        fs::create_symlink(build / "tests/kernel_runtime", dir_.path() / "programs");
         fs::create_symlink(build / "skep", dir_.path() / "skep");
         fs::create_symlink(fs::absolute(testing::source_dir()), dir_.path() / "source");
         prefix_ = fmt::format(
