@@ -20,6 +20,7 @@
 #include "kernel/listing.hpp"
 #include "kernel/running.hpp"
 #include "object/describe.hpp"
+#include "runtime/map_file.hpp"
 
 namespace skep::cli {
 
@@ -37,15 +38,18 @@ struct Options {
     bool json = false;
 };
 
-/// A map of the kernel with its types.
+/// A map with its types: one of the kernel, or the file of a pinned map of the embedded runtime.
 class LiveMap {
   public:
     static Result<LiveMap> open(const std::string& name, uint32_t open_flags) {
+        if (name.contains('/') && runtime::MapFile::is_one(name))
+            return open_file(name, open_flags != BPF_F_RDONLY);
         KernelObject object = SKEP_TRY(find_kernel_object(name, ObjectKind::Map, open_flags));
         const bpf_map_info info = SKEP_TRY(kernel::map_info(object.fd.get()));
-        LiveMap live(SKEP_TRY(kernel::Map::from_fd(std::move(object.fd))));
-        live.shape_ = {.name = live.map_.info().name,
-                       .type = live.map_.info().type,
+        LiveMap live;
+        live.map_ = SKEP_TRY(kernel::Map::from_fd(std::move(object.fd)));
+        live.shape_ = {.name = live.map_->info().name,
+                       .type = live.map_->info().type,
                        .key_size = info.key_size,
                        .value_size = info.value_size,
                        .max_entries = info.max_entries};
@@ -61,23 +65,53 @@ class LiveMap {
         return live;
     }
 
-    const kernel::Map& map() const { return map_; }
+    /// Null for a file.
+    const kernel::Map* map() const { return map_ ? &*map_ : nullptr; }
+    const maps::MapDef& file_def() const { return kept_.map->def(); }
+    bool frozen() const { return map_ ? map_->frozen() : kept_.map->frozen(); }
     const MapShape& shape() const { return shape_; }
     MapPrinter printer() const { return MapPrinter(shape_); }
 
     Result<std::vector<MapElement>> elements() const {
         std::vector<MapElement> all;
+        if (kept_.map) return kept_elements();
         if (shape_.key_size == 0) {  // queue, stack: what would come next
-            auto next = map_.lookup({});
+            auto next = map_->lookup({});
             if (!next) return std::unexpected(no_elements(std::move(next).error()));
             if (*next) all.push_back({{}, std::move(**next)});
             return all;
         }
-        auto entries = map_.entries();
+        auto entries = map_->entries();
         if (!entries) return std::unexpected(no_elements(std::move(entries).error()));
         for (kernel::MapEntry& entry : *entries)
             all.push_back({std::move(entry.key), std::move(entry.value)});
         return all;
+    }
+
+    Result<std::optional<Bytes>> lookup(const Bytes& key) const {
+        if (map_) return map_->lookup(key);
+        Bytes value(kept_.map->user_value_size());
+        const int error = kept_.map->user_lookup(key.data(), value.data());
+        if (error == -ENOENT) return std::nullopt;
+        if (error) return std::unexpected(failed(error));
+        return std::optional(std::move(value));
+    }
+
+    Result<void> update(const Bytes& key, const Bytes& value, uint64_t flags) const {
+        if (map_) return map_->update(key, value, flags);
+        if (const int error = kept_.map->user_update(key.data(), value.data(), flags))
+            return std::unexpected(failed(error));
+        return file_->save(*kept_.map, kept_.types);
+    }
+
+    /// False where there is no such element.
+    Result<bool> erase(const Bytes& key) const {
+        if (map_) return map_->erase(key);
+        const int error = kept_.map->user_erase(key.data());
+        if (error == -ENOENT) return false;
+        if (error) return std::unexpected(failed(error));
+        SKEP_TRY(file_->save(*kept_.map, kept_.types));
+        return true;
     }
 
     Result<Bytes> parse_key(const std::string& text) const {
@@ -103,7 +137,40 @@ class LiveMap {
     }
 
   private:
-    explicit LiveMap(kernel::Map map) : map_(std::move(map)) {}
+    LiveMap() = default;
+
+    /// Whoever writes is the one process that has it open.
+    static Result<LiveMap> open_file(const std::string& path, bool writes) {
+        LiveMap live;
+        if (writes) live.file_ = SKEP_TRY(runtime::MapFile::open(path));
+        live.kept_ = SKEP_TRY(runtime::MapFile::read(path));
+        const maps::MapDef& def = live.kept_.map->def();
+        live.types_ = live.kept_.types.btf;
+        live.shape_ = {.name = def.name,
+                       .type = def.type,
+                       .key_size = def.key_size,
+                       .value_size = def.value_size,
+                       .max_entries = def.max_entries,
+                       .btf = live.types_.get(),
+                       .key_type = live.kept_.types.key_type_id,
+                       .value_type = live.kept_.types.value_type_id};
+        return live;
+    }
+
+    Result<std::vector<MapElement>> kept_elements() const {
+        std::vector<MapElement> all;
+        Bytes key(shape_.key_size), next(shape_.key_size);
+        for (const void* from = nullptr; kept_.map->next_key(from, next.data()) == 0;) {
+            key = next;
+            from = key.data();
+            if (auto value = SKEP_TRY(lookup(key))) all.push_back({key, std::move(*value)});
+        }
+        return all;
+    }
+
+    Error failed(int error) const {
+        return sys_error(fmt::format("map '{}'", printable(shape_.name)), -error);
+    }
 
     Result<Bytes> parse(uint32_t type, uint32_t size, const std::string& text) const {
         if (types_ && type != 0) return btf::parse_value(*types_, type, text);
@@ -156,7 +223,9 @@ class LiveMap {
         return error;
     }
 
-    kernel::Map map_;
+    std::optional<kernel::Map> map_;
+    runtime::MapFile::Contents kept_ = {};
+    std::unique_ptr<runtime::MapFile> file_;  ///< held while it is written
     std::shared_ptr<const btf::Btf> types_;
     MapShape shape_;
 };
@@ -174,37 +243,39 @@ std::string type_text(const MapShape& shape, uint32_t type, uint32_t size) {
 Result<int> show(const Options& options, Context& context) {
     const LiveMap live = SKEP_TRY(LiveMap::open(options.map, BPF_F_RDONLY));
     const MapShape& shape = live.shape();
-    const kernel::MapInfo& info = live.map().info();
-    const std::vector<std::string> flags = object::flag_names(info.flags);
+    const uint32_t id = live.map() ? live.map()->info().id : 0;  // files have none
+    const std::vector<std::string> flags =
+        object::flag_names(live.map() ? live.map()->info().flags : live.file_def().flags);
     // The listing adds who holds it and where it is pinned, where this user may see that.
-    const auto listing = kernel::list_objects();
+    const auto listing = live.map() ? kernel::list_objects() : kernel::Listing();
     const kernel::MapRow* row = nullptr;
     if (listing)
         for (const kernel::MapRow& one : listing->maps)
-            if (one.id == info.id) row = &one;
+            if (one.id == id) row = &one;
     std::vector<std::string> progs, holders;
     if (row) {
-        for (const uint32_t id : row->progs) progs.push_back(fmt::to_string(id));
+        for (const uint32_t prog : row->progs) progs.push_back(fmt::to_string(prog));
         for (const kernel::Holder& one : row->holders)
             holders.push_back(fmt::format("{}[{}]", one.comm, one.pid));
     }
-    const std::vector<std::string> pins = row ? row->pins : std::vector<std::string>();
+    std::vector<std::string> pins = row ? row->pins : std::vector<std::string>();
+    if (!live.map()) pins.push_back(options.map);
     if (options.json) {
         JsonWriter json;
-        json.begin_object().key("id").value(info.id).key("name").value(info.name);
-        json.key("type").value(to_string(info.type)).key("key_size").value(info.key_size);
-        json.key("value_size").value(info.value_size).key("max_entries").value(info.max_entries);
+        json.begin_object().key("id").value(id).key("name").value(shape.name);
+        json.key("type").value(to_string(shape.type)).key("key_size").value(shape.key_size);
+        json.key("value_size").value(shape.value_size).key("max_entries").value(shape.max_entries);
         if (shape.btf && shape.key_type != 0)
             json.key("key_type").value(btf::c_type(*shape.btf, shape.key_type));
         if (shape.btf && shape.value_type != 0)
             json.key("value_type").value(btf::c_type(*shape.btf, shape.value_type));
         json.key("flags").begin_array();
         for (const std::string& flag : flags) json.value(flag);
-        json.end_array().key("frozen").value(live.map().frozen());
+        json.end_array().key("frozen").value(live.frozen());
         json.key("pinned").begin_array();
         for (const std::string& path : pins) json.value(path);
         json.end_array().key("prog_ids").begin_array();
-        for (const std::string& id : progs) json.raw(id);
+        for (const std::string& prog : progs) json.raw(prog);
         json.end_array().end_object();
         SKEP_TRY(context.terminal.print(json.text() + '\n'));
         return kDone;
@@ -213,14 +284,14 @@ Result<int> show(const Options& options, Context& context) {
     const auto line = [&](std::string_view name, std::string text) {
         out += fmt::format("{:<8} {}\n", name, text.empty() ? "-" : printable(text));
     };
-    line("map", fmt::format("{} (id {})", info.name, info.id));
-    line("type", std::string(to_string(info.type)));
+    line("map", live.map() ? fmt::format("{} (id {})", shape.name, id) : shape.name);
+    line("type", std::string(to_string(shape.type)));
     line("key", type_text(shape, shape.key_type, shape.key_size));
     line("value", type_text(shape, shape.value_type, shape.value_size) +
                       (is_per_cpu(shape.type) ? " for each CPU" : ""));
-    line("entries", fmt::format("at most {}", info.max_entries));
+    line("entries", fmt::format("at most {}", shape.max_entries));
     line("flags", fmt::format("{}{}", fmt::join(flags, ", "),
-                              live.map().frozen() ? " (frozen: no writes from outside)" : ""));
+                              live.frozen() ? " (frozen: no writes from outside)" : ""));
     line("used by", progs.empty() ? "" : fmt::format("programs {}", fmt::join(progs, ", ")));
     line("pinned", fmt::format("{}", fmt::join(pins, ", ")));
     line("held by", fmt::format("{}", fmt::join(holders, ", ")));
@@ -258,7 +329,7 @@ Result<int> get(const Options& options, Context& context) {
         if (!options.first) return fail(ErrorCode::Usage, "KEY is missing");
         element.key = SKEP_TRY(live.parse_key(*options.first));
     }
-    auto value = SKEP_TRY(live.map().lookup(element.key));
+    auto value = SKEP_TRY(live.lookup(element.key));
     if (!value) {
         context.terminal.report(missing(live, element.key));
         return kNo;
@@ -308,25 +379,25 @@ Result<int> set(const Options& options, Context&) {
     const uint64_t flags = options.when == "new"        ? BPF_NOEXIST
                            : options.when == "existing" ? BPF_EXIST
                                                         : BPF_ANY;
-    if (const auto kind = held_kind(live.shape().type)) {
+    if (const auto kind = held_kind(live.shape().type); kind && live.map()) {
         const KernelObject object = SKEP_TRY(find_kernel_object(*text, *kind));
-        SKEP_TRY(live.map().update_fd(key, object.fd.get(), flags));
+        SKEP_TRY(live.map()->update_fd(key, object.fd.get(), flags));
     } else {
-        SKEP_TRY(live.map().update(key, SKEP_TRY(live.parse_value(*text)), flags));
+        SKEP_TRY(live.update(key, SKEP_TRY(live.parse_value(*text)), flags));
     }
     return kDone;
 }
 
 Result<int> remove(const Options& options, Context& context) {
     const LiveMap live = SKEP_TRY(LiveMap::open(options.map, 0));
-    if (live.shape().key_size == 0) {  // a queue gives its next
-        auto value = SKEP_TRY(live.map().lookup_and_delete({}));
+    if (live.shape().key_size == 0 && live.map()) {  // a queue gives its next
+        auto value = SKEP_TRY(live.map()->lookup_and_delete({}));
         if (!value) context.terminal.report(missing(live, {}));
         return value ? kDone : kNo;
     }
     if (!options.first) return fail(ErrorCode::Usage, "KEY is missing");
     const Bytes key = SKEP_TRY(live.parse_key(*options.first));
-    const bool there = SKEP_TRY(live.map().erase(key));
+    const bool there = SKEP_TRY(live.erase(key));
     if (!there) context.terminal.report(missing(live, key));
     return there ? kDone : kNo;
 }
@@ -416,7 +487,8 @@ Action declare(Arguments& args) {
     auto options = std::make_shared<Options>();
     args.operand("ACTION", options->action, "what to do").choices = {"show", "dump",   "get",
                                                                      "set",  "delete", "watch"};
-    args.operand("MAP", options->map, "its id, name, or path where it is pinned");
+    args.operand("MAP", options->map,
+                 "its id, name, or path where it is pinned, also by a process of skep");
     args.operand("KEY", options->first, "of get, set, delete");
     args.operand("VALUE", options->second, "of set");
     args.option("--when", "STATE", options->when, "set: only if the element is so").choices = {
@@ -443,7 +515,8 @@ const Command kMap = {
         "sudo skep map get 12 TCP\n"
         "sudo skep map set allowed '{ .addr = 0x0a000001, .port = 80 }' true\n"
         "sudo skep map set /sys/fs/bpf/jmp_table 2 parse_udp    # a program, by name\n"
-        "sudo skep map watch packets --interval 0.5\n",
+        "sudo skep map watch packets --interval 0.5\n"
+        "skep map dump /run/user/1000/skep/seen    # pinned by a program in a process\n",
     .declare = declare,
 };
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <ctime>
+#include <filesystem>
 #include <memory>
 #include <thread>
 
@@ -16,6 +17,8 @@
 #include "kernel/bpf.hpp"
 #include "kernel/listing.hpp"
 #include "object/describe.hpp"
+#include "runtime/map_file.hpp"
+#include "skep/runtime.hpp"
 
 namespace skep::cli {
 
@@ -28,6 +31,13 @@ using kernel::Listing;
 using kernel::MapRow;
 using kernel::ProgRow;
 
+/// A map that the embedded runtime has pinned: a file.
+struct PinnedHere {
+    std::string path;
+    runtime::MapFile::Contents contents;
+    size_t elements = 0;
+};
+
 struct Options {
     std::optional<std::string> what;
     std::optional<uint64_t> seconds;
@@ -35,6 +45,34 @@ struct Options {
 
     bool shows(std::string_view kind) const { return !what || *what == kind; }
 };
+
+/// Those of this user's directory. A file that cannot be read is left out, with its reason.
+std::vector<PinnedHere> find_pinned_here(std::vector<std::string>& unseen) {
+    std::vector<PinnedHere> found;
+    const auto runtime = Runtime::open(Place::Embedded);
+    if (!runtime) return found;
+    std::error_code error;
+    std::vector<std::string> paths;
+    for (const auto& entry : std::filesystem::directory_iterator(runtime->pin_directory(), error))
+        if (runtime::MapFile::is_one(entry.path())) paths.push_back(entry.path());
+    std::ranges::sort(paths);
+    for (const std::string& path : paths) {
+        auto contents = runtime::MapFile::read(path);
+        if (!contents) {
+            unseen.push_back(contents.error().message);
+            continue;
+        }
+        PinnedHere pin{.path = path, .contents = std::move(*contents)};
+        maps::Map& map = *pin.contents.map;
+        Bytes key(map.def().key_size), next(map.def().key_size);
+        for (const void* from = nullptr; map.next_key(from, next.data()) == 0; from = key.data()) {
+            key = next;
+            pin.elements++;
+        }
+        found.push_back(std::move(pin));
+    }
+    return found;
+}
 
 std::string or_dash(std::string text) {
     return text.empty() ? "-" : printable(text);
@@ -76,7 +114,8 @@ std::string ids(const std::vector<uint32_t>& numbers) {
     return some(items);
 }
 
-std::string tables(const Listing& listing, const Options& options, const Terminal& terminal) {
+std::string tables(const Listing& listing, const std::vector<PinnedHere>& pins,
+                   const Options& options, const Terminal& terminal) {
     std::string out;
     const auto put = [&](std::string_view title, const Table& table) {
         if (!out.empty()) out += '\n';
@@ -117,6 +156,16 @@ std::string tables(const Listing& listing, const Options& options, const Termina
                        fmt::to_string(map.key_size), fmt::to_string(map.value_size),
                        fmt::to_string(map.max_entries), ids(map.progs), held_by(map)});
         put("MAPS", table);
+    }
+    if (!pins.empty() || options.what == "pins") {
+        Table table({"PATH", "TYPE", "NAME", ">KEY", ">VALUE", ">ELEMENTS", ">ENTRIES"});
+        for (const PinnedHere& pin : pins) {
+            const maps::MapDef& def = pin.contents.map->def();
+            table.row({printable(pin.path), std::string(to_string(def.type)), or_dash(def.name),
+                       fmt::to_string(def.key_size), fmt::to_string(def.value_size),
+                       fmt::to_string(pin.elements), fmt::to_string(def.max_entries)});
+        }
+        put("PINNED MAPS OF THE EMBEDDED RUNTIME", table);
     }
     return out;
 }
@@ -177,7 +226,8 @@ void put_prog(JsonWriter& json, const ProgRow& prog) {
     json.end_object();
 }
 
-std::string as_json(const Listing& listing, const Options& options) {
+std::string as_json(const Listing& listing, const std::vector<PinnedHere>& pins,
+                    const Options& options) {
     JsonWriter json;
     json.begin_object();
     if (options.shows("progs")) {
@@ -211,6 +261,17 @@ std::string as_json(const Listing& listing, const Options& options) {
         }
         json.end_array();
     }
+    if (options.shows("pins")) {
+        json.key("pins").begin_array();
+        for (const PinnedHere& pin : pins) {
+            const maps::MapDef& def = pin.contents.map->def();
+            json.begin_object().key("path").value(pin.path).key("type").value(to_string(def.type));
+            json.key("name").value(def.name).key("key_size").value(def.key_size);
+            json.key("value_size").value(def.value_size).key("max_entries").value(def.max_entries);
+            json.key("elements").value(pin.elements).end_object();
+        }
+        json.end_array();
+    }
     json.key("unseen").begin_array();
     for (const std::string& text : listing.unseen) json.value(text);
     json.end_array().end_object();
@@ -234,10 +295,14 @@ Result<Listing> counted(uint64_t seconds) {
 }
 
 Result<int> ps(const Options& options, Context& context) {
-    const Listing listing =
-        SKEP_TRY(options.seconds ? counted(*options.seconds) : kernel::list_objects());
-    SKEP_TRY(context.terminal.print(options.json ? as_json(listing, options)
-                                                 : tables(listing, options, context.terminal)));
+    Listing listing;
+    if (options.what != "pins")
+        listing = SKEP_TRY(options.seconds ? counted(*options.seconds) : kernel::list_objects());
+    std::vector<PinnedHere> pins;
+    if (options.shows("pins")) pins = find_pinned_here(listing.unseen);
+    SKEP_TRY(context.terminal.print(options.json
+                                        ? as_json(listing, pins, options)
+                                        : tables(listing, pins, options, context.terminal)));
     for (const std::string& unseen : listing.unseen)
         if (!options.json) context.terminal.note("not seen: " + unseen);
     return kDone;
@@ -245,7 +310,7 @@ Result<int> ps(const Options& options, Context& context) {
 
 Action declare(Arguments& args) {
     auto options = std::make_shared<Options>();
-    args.operand("WHAT", options->what, "only these").choices = {"progs", "links", "maps"};
+    args.operand("WHAT", options->what, "only these").choices = {"progs", "links", "maps", "pins"};
     args.option("--stats", "SECONDS", options->seconds,
                 "count runs and their time for so long (all programs get slower by some 20 ns)");
     args.flag("--json", options->json, "one JSON object, with all that is known");
@@ -261,9 +326,11 @@ const Command kPs = {
         "Programs, links and maps of everybody, skep's or not: what programs are attached\n"
         "to (by links, netlink, clsact filters, control groups, perf events), which\n"
         "processes hold objects and where they are pinned. Interfaces are those of this\n"
-        "network namespace. Needs root, or CAP_SYS_ADMIN.",
+        "network namespace. Needs root, or CAP_SYS_ADMIN; pins, the maps that programs in\n"
+        "this user's processes have pinned, need nothing.",
     .examples =
         "sudo skep ps\n"
+        "skep ps pins\n"
         "sudo skep ps progs --stats 5       # what runs how often, and for how long\n"
         "sudo skep ps --json | jq '.progs[] | select(.attached == [])'\n",
     .declare = declare,

@@ -7,17 +7,9 @@
 #include "maps/map.hpp"
 #include "runtime/backend.hpp"
 #include "runtime/embedded_state.hpp"
+#include "runtime/map_file.hpp"
 
 namespace skep::runtime {
-
-class MapFile;
-
-/// What BTF says of a map's elements: kept with a pin.
-struct MapTypes {
-    std::shared_ptr<const btf::Btf> btf = {};
-    uint32_t key_type_id = 0;
-    uint32_t value_type_id = 0;
-};
 
 // A map of the engine (maps/map.hpp) as user space sees it.
 class EmbeddedMap final : public MapBackend {

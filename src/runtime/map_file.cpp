@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <filesystem>
 
@@ -209,28 +211,37 @@ Result<void> MapFile::save(maps::Map& map, const MapTypes& types) const {
     return {};
 }
 
-Result<MapFile::Contents> MapFile::load() const {
-    const Bytes bytes = SKEP_TRY(read_file(path_));
-    Reader in(bytes, path_);
-    Definition found = SKEP_TRY(get_definition(in, path_));
+bool MapFile::is_one(const std::string& path) {
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) return false;  // a pipe would wait
+    const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    std::array<char, kMagic.size()> start{};
+    return fd && ::read(fd.get(), start.data(), start.size()) == ssize_t(start.size()) &&
+           std::ranges::equal(start, kMagic);
+}
+
+Result<MapFile::Contents> MapFile::read(const std::string& path) {
+    const Bytes bytes = SKEP_TRY(read_file(path));
+    Reader in(bytes, path);
+    Definition found = SKEP_TRY(get_definition(in, path));
     if (!can_be_kept(found.def.type))
-        return malformed("{}: maps of type {} cannot be pinned", path_, to_string(found.def.type));
-    SKEP_TRY(check_fields(found.def, path_));
+        return malformed("{}: maps of type {} cannot be pinned", path, to_string(found.def.type));
+    SKEP_TRY(check_fields(found.def, path));
     auto created = maps::Map::create(found.def);
-    if (!created) return std::unexpected(std::move(created).error().in(path_));
+    if (!created) return std::unexpected(std::move(created).error().in(path));
     std::shared_ptr<maps::Map> map = std::move(*created);
     const uint32_t value_size = SKEP_TRY(in.get<uint32_t>());
     if (value_size != map->user_value_size())
-        return unsupported("{}: it was written on a machine with another number of CPUs", path_);
+        return unsupported("{}: it was written on a machine with another number of CPUs", path);
     const uint64_t count = SKEP_TRY(in.get<uint64_t>());
     for (uint64_t i = 0; i < count; i++) {
         const ByteView key = SKEP_TRY(in.get_bytes(found.def.key_size));
         const ByteView value = SKEP_TRY(in.get_bytes(value_size));
         if (const int error = map->user_update(key.data(), value.data(), 0))
-            return malformed("{}: element {} of {} does not fit (error {})", path_, i, count,
+            return malformed("{}: element {} of {} does not fit (error {})", path, i, count,
                              -error);
     }
-    if (in.left() != 0) return malformed("{}: {} bytes behind the last element", path_, in.left());
+    if (in.left() != 0) return malformed("{}: {} bytes behind the last element", path, in.left());
     if (found.frozen) map->freeze();
     return Contents{std::move(map), std::move(found.types)};
 }

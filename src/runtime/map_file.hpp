@@ -5,8 +5,8 @@
 #include <string>
 
 #include "base/file.hpp"
+#include "btf/btf.hpp"
 #include "maps/map.hpp"
-#include "runtime/embedded_map.hpp"
 
 // A pinned map of the embedded runtime: a file with its definition, the BTF of its elements, and
 // the elements. It is written when the map is pinned, by Map::sync(), and when the last handle
@@ -23,6 +23,13 @@
 // Little-endian, nothing padded.
 
 namespace skep::runtime {
+
+/// What BTF says of a map's elements: kept with a pin.
+struct MapTypes {
+    std::shared_ptr<const btf::Btf> btf = {};
+    uint32_t key_type_id = 0;
+    uint32_t value_type_id = 0;
+};
 
 /// `name` in the directory; itself, where it has a slash.
 std::string pin_path(const std::string& directory, const std::string& name);
@@ -42,7 +49,11 @@ class MapFile {
         std::shared_ptr<maps::Map> map;
         MapTypes types;
     };
-    Result<Contents> load() const;
+    Result<Contents> load() const { return read(path_); }
+    /// What was last written to it; a process that has it open may be ahead.
+    static Result<Contents> read(const std::string& path);
+    /// A pinned map by its first bytes, whole or not.
+    static bool is_one(const std::string& path);
     Result<void> remove();
 
   private:
