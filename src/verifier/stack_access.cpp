@@ -96,10 +96,12 @@ bool write_fixed(Analysis& a, uint32_t frame, int off, int size, int value_regno
     const bool same_frame = frame == a.state->curframe;
     {
         const StackSlot& slot = a.state->frame(frame).stack[size_t(slot_no)];
-        const bool spilled_pointer = a.is_kernel_at_least(platform::KernelVersion("6.8"))
-                                         ? slot.is_spilled_reg() && !slot.is_spilled_scalar()
-                                         : slot.is_spilled_reg();  // numbers too
-        if (!a.allow_ptr_leaks && spilled_pointer && size != kSlotBytes)
+        // Before 6.8 all numbers but 0 were protected like pointers.
+        const bool is_protected =
+            slot.is_spilled_reg() &&
+            (a.is_kernel_at_least(platform::KernelVersion("6.8")) ? !slot.is_spilled_scalar()
+                                                                  : !slot.spilled->is_null());
+        if (!a.allow_ptr_leaks && is_protected && size != kSlotBytes)
             return a.refuse(Rule::StackSpill, "attempt to corrupt spilled pointer on stack");
         if (!a.bypass_spec_v4) {
             bool sanitize = value_regno >= 0 && is_spillable(a.reg(value_regno).type);
