@@ -38,16 +38,36 @@ Input input_of(ProgType type) {
         case ProgType::SchedCls:
         case ProgType::SchedAct:
         case ProgType::SocketFilter:
-        case ProgType::CgroupSkb: return Input::Packet;
+        case ProgType::CgroupSkb:
+        case ProgType::LwtIn:
+        case ProgType::LwtOut:
+        case ProgType::LwtXmit:
+        case ProgType::FlowDissector:
+        case ProgType::Netfilter: return Input::Packet;
+        case ProgType::SkLookup:
         case ProgType::RawTracepoint:
         case ProgType::Syscall: return Input::Ctx;
         default: return Input::None;
     }
 }
 
+/// They look at a packet only: none comes back, and their context is not the program's.
+bool only_looks(ProgType type) {
+    return type == ProgType::FlowDissector || type == ProgType::Netfilter;
+}
+
+/// They get packets without the Ethernet header.
+bool without_ethernet(ProgType type) {
+    return type == ProgType::CgroupSkb || type == ProgType::LwtIn || type == ProgType::LwtOut ||
+           type == ProgType::LwtXmit;
+}
+
 std::string cannot_step(const Step& step, const ProgSpec& prog) {
     if (input_of(prog.type) == Input::None)
         return fmt::format("BPF_PROG_TEST_RUN does not run programs of type {}",
+                           to_string(prog.type));
+    if (only_looks(prog.type) && (step.ctx || step.expect.ctx || step.expect.packet))
+        return fmt::format("BPF_PROG_TEST_RUN of {} programs has a verdict only",
                            to_string(prog.type));
     if (step.syscall || step.fork || step.exec || step.exit)
         return "system calls and processes cannot be made up in the kernel: only 'ctx' can";
@@ -217,13 +237,14 @@ class KernelSession final : public Session {
         }
         const kernel::TestRunResult result = SKEP_TRY(prog.test_run(test));
         ran.r0 = result.retval;
-        const size_t hidden = spec.type == ProgType::CgroupSkb ? kEthernetHeader : 0;
+        const size_t hidden = without_ethernet(spec.type) ? kEthernetHeader : 0;
         ran.verdict =
             hooks::verdict_text({spec.type, spec.attach_type, spec.attach_target},
                                 int32_t(result.retval), uint32_t(ran.given.size() - hidden));
+        if (only_looks(spec.type)) return ran;
         ran.packet = result.data;
         // What comes back begins with a header of zeros (bpf_prog_test_run_skb()).
-        if (spec.type == ProgType::CgroupSkb && ran.packet.size() >= kEthernetHeader)
+        if (without_ethernet(spec.type) && ran.packet.size() >= kEthernetHeader)
             std::copy_n(ran.given.begin(), kEthernetHeader, ran.packet.begin());
         if (spec.type == ProgType::SocketFilter && ran.packet.size() >= kEthernetHeader)
             ran.packet.erase(ran.packet.begin(), ran.packet.begin() + kEthernetHeader);
@@ -237,6 +258,7 @@ class KernelSession final : public Session {
                 fmt::format("program '{}' does not run on packets", printable(spec.name))));
         CtxFields ctx;
         if (step.ctx) ctx = SKEP_TRY(read_ctx(spec, *step.ctx));
+        if (spec.type == ProgType::SkLookup) ctx.bytes.resize(sizeof(bpf_sk_lookup));
         const kernel::TestRunResult result = SKEP_TRY(prog.test_run({.ctx = ctx.bytes}));
         return Ran{
             .r0 = result.retval,
