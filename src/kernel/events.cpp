@@ -72,16 +72,17 @@ void PerfBuffer::Free::operator()(perf_buffer* buffer) const {
     perf_buffer__free(buffer);
 }
 
-Result<PerfBuffer> PerfBuffer::open(const Map& map, OnRecord on_record, uint32_t pages) {
+Result<PerfBuffer> PerfBuffer::open(const Map& map, OnSample on_sample, uint32_t pages) {
     PerfBuffer events;
-    events.state_ = std::make_unique<State>(State{.on_record = std::move(on_record)});
+    events.state_ = std::make_unique<State>(State{.on_sample = std::move(on_sample)});
     LogCapture log;
     events.buffer_.reset(perf_buffer__new(
         map.fd(), pages,
-        [](void* context, int, void* data, __u32 size) {
+        [](void* context, int cpu, void* data, __u32 size) {
             auto* state = static_cast<State*>(context);
             state->seen++;
-            state->on_record(ByteView(static_cast<const uint8_t*>(data), size));
+            state->on_sample(ByteView(static_cast<const uint8_t*>(data), size),
+                             static_cast<uint32_t>(cpu));
         },
         [](void* context, int, __u64 count) { static_cast<State*>(context)->lost += count; },
         events.state_.get(), nullptr));

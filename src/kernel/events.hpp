@@ -49,8 +49,9 @@ class RingBuffer {
 
 class PerfBuffer {
   public:
+    using OnSample = std::function<void(ByteView record, uint32_t cpu)>;
     /// `pages`: of each CPU's buffer, a power of two.
-    static Result<PerfBuffer> open(const Map& map, OnRecord on_record, uint32_t pages = 64);
+    static Result<PerfBuffer> open(const Map& map, OnSample on_sample, uint32_t pages = 64);
 
     Result<uint64_t> poll(int milliseconds);
     Result<uint64_t> consume();
@@ -61,7 +62,7 @@ class PerfBuffer {
   private:
     PerfBuffer() = default;
     struct State {
-        OnRecord on_record;
+        OnSample on_sample;
         uint64_t seen = 0;
         uint64_t lost = 0;
     };

@@ -17,15 +17,16 @@ class KernelEvents final : public EventsBackend {
     explicit KernelEvents(RecordSink sink) : sink_(std::move(sink)) {}
 
     Result<void> add(const std::string& name, const kernel::Map& map) {
-        const auto hand_over = [this, name](ByteView bytes) {
+        const auto from = [this, name](ByteView bytes, uint32_t cpu) {
             records_++;
-            sink_({name, bytes, 0});
+            sink_({name, bytes, cpu});
         };
+        const auto hand_over = [from](ByteView bytes) { from(bytes, 0); };
         if (map.info().type == MapType::Ringbuf) {
             if (ring_) return ring_->add(map, hand_over);
             ring_ = SKEP_TRY(kernel::RingBuffer::open(map, hand_over));
         } else if (map.info().type == MapType::PerfEventArray) {
-            perf_.push_back(SKEP_TRY(kernel::PerfBuffer::open(map, hand_over)));
+            perf_.push_back(SKEP_TRY(kernel::PerfBuffer::open(map, from)));
         }
         return {};
     }

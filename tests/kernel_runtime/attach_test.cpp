@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <gmock/gmock.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -179,6 +180,32 @@ TEST_F(PublicAttach, APerfEvent) {
     EXPECT_GE(faults, 64u);
     fault();
     EXPECT_EQ(seen(), faults) << "detached";
+}
+
+TEST_F(PublicAttach, ARecordSaysWhichCpuItIsFrom) {
+    const Object object = load("maps", {.progs = {"emits"}});
+    std::vector<uint32_t> cpus;
+    Events events = must(object.events([&](const Record& record) {
+        if (record.map == "perf") cpus.push_back(record.cpu);
+    }));
+    cpu_set_t before;
+    ASSERT_EQ(sched_getaffinity(0, sizeof before, &before), 0);
+    std::vector<uint32_t> expected;
+    const std::vector<uint8_t> packet(64);
+    for (uint32_t cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (!CPU_ISSET(cpu, &before)) continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        ASSERT_EQ(sched_setaffinity(0, sizeof one, &one), 0);
+        must(must(object.program("emits")).test_run({.data = packet}));
+        expected.push_back(cpu);
+    }
+    sched_setaffinity(0, sizeof before, &before);
+    while (must(events.poll(std::chrono::milliseconds(0))) != 0) {
+    }
+    std::ranges::sort(cpus);
+    EXPECT_EQ(cpus, expected);
 }
 
 TEST_F(PublicAttach, AnInterfaceThatVanishes) {

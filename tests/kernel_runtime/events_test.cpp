@@ -49,7 +49,8 @@ TEST_F(KernelEvents, RingBuffer) {
 TEST_F(KernelEvents, PerfBufferCountsWhatIsLost) {
     uint64_t good = 0;
     auto perf = must(kernel::PerfBuffer::open(
-        must(object_->map("perf")), [&](ByteView record) { good += is_ours(record); }, 1));
+        must(object_->map("perf")), [&](ByteView record, uint32_t) { good += is_ours(record); },
+        1));
     run("emits", 7);
     EXPECT_EQ(must(perf.poll(1000)), 7u);
     EXPECT_EQ(perf.lost(), 0u);
@@ -65,7 +66,7 @@ TEST_F(KernelEvents, OtherMapsHaveNoEvents) {
     const auto ring = kernel::RingBuffer::open(must(object_->map("counts")), [](ByteView) {});
     ASSERT_FALSE(ring);
     EXPECT_FALSE(ring.error().hint.empty());
-    EXPECT_FALSE(kernel::PerfBuffer::open(must(object_->map("counts")), [](ByteView) {}));
+    EXPECT_FALSE(kernel::PerfBuffer::open(must(object_->map("counts")), [](ByteView, uint32_t) {}));
 }
 
 std::vector<std::string> lines_of(kernel::Printk& printk, std::vector<kernel::PrintkLine>& lines,

@@ -199,7 +199,8 @@ class KernelSession final : public Session {
         if (spec_.maps[index].type == MapType::Ringbuf)
             rings_.push_back(SKEP_TRY(kernel::RingBuffer::open(map, take)));
         if (spec_.maps[index].type == MapType::PerfEventArray)
-            perfs_.push_back(SKEP_TRY(kernel::PerfBuffer::open(map, take)));
+            perfs_.push_back(SKEP_TRY(
+                kernel::PerfBuffer::open(map, [take](ByteView bytes, uint32_t) { take(bytes); })));
         return {};
     }
 
