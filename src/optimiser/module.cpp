@@ -41,6 +41,10 @@ struct Machine {
         LLVMInitializeX86AsmPrinter();
         const Message triple(LLVMGetDefaultTargetTriple()), cpu(LLVMGetHostCPUName()),
             features(LLVMGetHostCPUFeatures());
+        // Addresses are numbers here, so that LLVM does not see which ones follow each other: it
+        // would gather where it could load, and gathers are slow where they have been mended.
+        const std::string all =
+            std::string(features.get()) + ",+prefer-no-gather,+prefer-no-scatter";
         LLVMTargetRef target = nullptr;
         char* error = nullptr;
         if (LLVMGetTargetFromTriple(triple.get(), &target, &error)) {
@@ -49,7 +53,7 @@ struct Machine {
             return;
         }
         machine =
-            LLVMCreateTargetMachine(target, triple.get(), cpu.get(), features.get(),
+            LLVMCreateTargetMachine(target, triple.get(), cpu.get(), all.c_str(),
                                     LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelSmall);
         if (!machine) why_not = "LLVM does not know this processor";
     }

@@ -116,7 +116,7 @@ void Translator::declare(Function& function) {
     add_attribute(function.value, "nounwind");
     // Loops stay loops: there is no memset() to call. Address 0 is one like others.
     LLVMAddTargetDependentFunctionAttr(function.value, "no-builtins", "");
-    LLVMAddTargetDependentFunctionAttr(function.value, "null-pointer-is-valid", "true");
+    add_attribute(function.value, "null_pointer_is_valid");
 }
 
 /// The same function as C++ calls it: r10 follows from how deep the run is.
