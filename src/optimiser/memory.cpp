@@ -92,8 +92,36 @@ LLVMValueRef Translator::address(uint32_t insn, uint8_t reg) {
         Value index = number(uint64_t(int64_t{words} * 8 + op.off));
         return LLVMBuildGEP2(b_, integer(1), stack_, &index, 1, "");
     }
-    const Value sum = LLVMBuildAdd(b_, get(reg), number(uint64_t(int64_t{op.off})), "");
-    return LLVMBuildIntToPtr(b_, sum, pointer_, "");
+    Value offset = number(uint64_t(int64_t{op.off}));
+    return LLVMBuildGEP2(b_, integer(1), pointer(reg), &offset, 1, "");
+}
+
+LLVMValueRef Translator::pointer(uint8_t reg) {
+    if (are_pointers_ >> reg & 1) return LLVMBuildLoad2(b_, pointer_, pointers_[reg], "");
+    return LLVMBuildIntToPtr(b_, get(reg), pointer_, "");
+}
+
+/// Arithmetic whose result is a pointer (pointers_after()); false: it is none.
+bool Translator::emit_pointer(const Op& op) {
+    const auto is = [&](uint8_t reg) { return (are_pointers_ >> reg & 1) != 0; };
+    const auto add = [&](uint8_t base, Value offset) {
+        set_pointer(op.dst, LLVMBuildGEP2(b_, integer(1), pointer(base), &offset, 1, ""));
+        return true;
+    };
+    switch (OpCode(op.code)) {
+        case OpCode::Mov64X:
+            if (!is(op.src)) return false;
+            set_pointer(op.dst, pointer(op.src));
+            return true;
+        case OpCode::Add64K: return is(op.dst) && add(op.dst, number(op.imm));
+        case OpCode::Sub64K: return is(op.dst) && add(op.dst, number(0 - op.imm));
+        case OpCode::Add64X:
+            if (is(op.dst) == is(op.src)) return false;
+            return is(op.dst) ? add(op.dst, get(op.src)) : add(op.src, get(op.dst));
+        case OpCode::Sub64X:
+            return is(op.dst) && !is(op.src) && add(op.dst, LLVMBuildNeg(b_, get(op.src), ""));
+        default: return false;
+    }
 }
 
 LLVMValueRef Translator::load(uint32_t insn, uint8_t base, unsigned size) {
@@ -131,9 +159,9 @@ bool Translator::emit_memory(uint32_t insn) {
         const Value event = load_state(offsetof(engine::RunState, event), pointer_, true);
         Value index = number(op.imm);
         const Value value =
-            LLVMBuildLoad2(b_, i64_, LLVMBuildGEP2(b_, integer(1), event, &index, 1, ""), "");
+            LLVMBuildLoad2(b_, pointer_, LLVMBuildGEP2(b_, integer(1), event, &index, 1, ""), "");
         mark(value, Scope::State);
-        set(op.dst, value);
+        set_pointer(op.dst, value);
     } else {
         return emit_atomic(insn);
     }

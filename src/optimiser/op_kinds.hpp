@@ -19,6 +19,10 @@ inline bool between(OpCode code, OpCode first, OpCode last) {
 inline bool is_jump(OpCode code) {
     return between(code, OpCode::Jeq64K, OpCode::MayGoto);
 }
+inline bool falls_through(OpCode code) {
+    return code != OpCode::Exit && code != OpCode::Ja && code != OpCode::JaBack &&
+           code != OpCode::Invalid;
+}
 inline bool is_function_address(const Op& op) {
     return OpCode(op.code) == OpCode::Lddw && op.src == isa::kPseudoFunc;
 }

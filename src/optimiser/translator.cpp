@@ -8,6 +8,12 @@
 
 namespace skep::optimiser {
 
+namespace {
+
+constexpr uint16_t kAllPointers = 0x7ff;
+
+}  // namespace
+
 Translator::Translator(LLVMContextRef context, LLVMModuleRef module, const OptimiserInput& input)
     : context_(context),
       module_(module),
@@ -16,7 +22,8 @@ Translator::Translator(LLVMContextRef context, LLVMModuleRef module, const Optim
       i64_(LLVMInt64TypeInContext(context)),
       i32_(LLVMInt32TypeInContext(context)),
       pointer_(LLVMPointerTypeInContext(context, 0)),
-      blocks_(input.ops.size()) {
+      blocks_(input.ops.size()),
+      pointers_at_(input.ops.size(), kAllPointers) {
     Type parameters[] = {pointer_, i64_, i64_, i64_, i64_, i64_, i64_};
     entry_type_ = LLVMFunctionType(i64_, parameters, 6, false);
     function_type_ = LLVMFunctionType(i64_, parameters, 7, false);
@@ -119,6 +126,53 @@ void Translator::declare(Function& function) {
     add_attribute(function.value, "null_pointer_is_valid");
 }
 
+/// What each operation finds in registers, over all paths: pointers are those of the context, of
+/// the stack and to data that is known, and what is added to one is one. Starts from all being
+/// pointers and takes away, until nothing changes.
+void Translator::find_pointers(const Function& function) {
+    constexpr uint16_t kContext = 1 << 1, kFrame = 1 << kFrameReg;
+    pointers_at_[function.begin] = uint16_t(kFrame | (function.begin == 0 ? kContext : 0));
+    for (bool changed = true; changed;) {
+        changed = false;
+        const auto flow = [&](uint32_t to, uint16_t pointers) {
+            if (to >= function.end || (pointers_at_[to] & ~pointers) == 0) return;
+            pointers_at_[to] &= pointers;
+            changed |= true;
+        };
+        for (uint32_t i = function.begin; i < function.end; i++) {
+            const uint16_t after = pointers_after(i, pointers_at_[i]);
+            if (is_jump(code(i))) flow(target(i), after);
+            const uint32_t next = code(i) == OpCode::Lddw ? i + 2 : i + 1;
+            if (falls_through(code(i))) flow(next, after);
+            i = next - 1;
+        }
+    }
+}
+
+uint16_t Translator::pointers_after(uint32_t insn, uint16_t pointers) const {
+    const Op& op = in_.ops[insn];
+    const OpCode what = code(insn);
+    const auto is = [&](uint8_t reg) { return (pointers >> reg & 1) != 0; };
+    const auto with = [&](uint8_t reg, bool pointer) {
+        return uint16_t(pointer ? pointers | 1 << reg : pointers & ~(1 << reg));
+    };
+    if (is_jump(what) || is_store(what)) return pointers;
+    if (may_call(what)) return uint16_t(pointers & (1 << kFrameReg));
+    switch (what) {
+        case OpCode::Mov64X: return with(op.dst, is(op.src));
+        case OpCode::Add64K:
+        case OpCode::Sub64K: return pointers;
+        case OpCode::Add64X: return with(op.dst, is(op.dst) != is(op.src));
+        case OpCode::Sub64X: return with(op.dst, is(op.dst) && !is(op.src));
+        case OpCode::Lddw: return with(op.dst, op.src != isa::kPseudoImm);
+        case OpCode::LoadEvent: return with(op.dst, true);
+        default: break;
+    }
+    // Atomic operations change r0 or their source.
+    if (access_size(what) != 0 && !is_load(what)) return uint16_t(pointers & ~(1 << op.src) & ~1);
+    return with(op.dst, false);
+}
+
 /// The same function as C++ calls it: r10 follows from how deep the run is.
 void Translator::make_entry(const Function& function) {
     Function entry;
@@ -147,10 +201,13 @@ void Translator::make_body(const Function& function) {
     fault_ = nullptr;
     state_ = LLVMGetParam(function.value, 0);
     go_on_in(block());
+    find_pointers(function);
     for (uint8_t i = 0; i <= 10; i++) {
         registers_[i] = LLVMBuildAlloca(b_, i64_, "");
+        pointers_[i] = LLVMBuildAlloca(b_, pointer_, "");
         const unsigned parameter = i == 10 ? 6 : i;
         set(i, i >= 1 && (i <= 5 || i == 10) ? LLVMGetParam(function.value, parameter) : number(0));
+        LLVMBuildStore(b_, LLVMBuildIntToPtr(b_, get(i), pointer_, ""), pointers_[i]);
     }
     if (function.may_goto) {
         may_goto_ = LLVMBuildAlloca(b_, i64_, "");
@@ -183,8 +240,12 @@ void Translator::make_body(const Function& function) {
 
 bool Translator::emit_op(uint32_t insn) {
     const Op& op = in_.ops[insn];
+    are_pointers_ = pointers_at_[insn];
     switch (code(insn)) {
-        case OpCode::Lddw: set(op.dst, number(op.imm)); return true;
+        case OpCode::Lddw:
+            set_pointer(op.dst, LLVMBuildIntToPtr(b_, number(op.imm), pointer_, ""));
+            set(op.dst, number(op.imm));
+            return true;
         case OpCode::Exit: LLVMBuildRet(b_, get(0)); return false;
         case OpCode::PlainCallHelper:
         case OpCode::CallKfunc: emit_call(insn); return true;
@@ -198,7 +259,8 @@ bool Translator::emit_op(uint32_t insn) {
             return false;
         default: break;
     }
-    if (!emit_alu(op) && !emit_memory(insn) && !emit_jump(insn)) emit_step(insn);
+    if (!emit_pointer(op) && !emit_alu(op) && !emit_memory(insn) && !emit_jump(insn))
+        emit_step(insn);
     return true;
 }
 

@@ -19,6 +19,10 @@
 // The stack is the execution's where an address of it leaves the function (helpers ask whether an
 // address is on it); otherwise it is the function's own, and becomes registers.
 //
+// Registers that hold pointers on every path are variables of LLVM's pointers, too, beside the
+// number: only by these does it see which addresses follow each other, so that it makes one load of
+// four bytes, or works on vectors.
+//
 // What is volatile: loads from what others may write meanwhile. LLVM is free to do an ordinary load
 // twice, and a number that has been compared with a bound must stay the same.
 
@@ -64,6 +68,8 @@ class Translator {
     void look_at(Function& function);
     bool touches_stack(Function& function, const Op& op);
     void declare(Function& function);
+    void find_pointers(const Function& function);
+    uint16_t pointers_after(uint32_t insn, uint16_t pointers) const;
     void make_entry(const Function& function);
     void make_body(const Function& function);
     bool emit_op(uint32_t insn);  // false: nothing follows it
@@ -79,6 +85,8 @@ class Translator {
     bool emit_memory(uint32_t insn);
     bool emit_atomic(uint32_t insn);
     Value address(uint32_t insn, uint8_t reg);
+    Value pointer(uint8_t reg);
+    bool emit_pointer(const Op& op);
     Value load(uint32_t insn, uint8_t base, unsigned size);
     void store(uint32_t insn, Value value, unsigned size);
     void mark(Value access, Scope scope);
@@ -109,6 +117,10 @@ class Translator {
     Type integer(unsigned size) const { return LLVMIntTypeInContext(context_, size * 8); }
     Value get(uint8_t reg) { return LLVMBuildLoad2(b_, i64_, registers_[reg], ""); }
     void set(uint8_t reg, Value value) { LLVMBuildStore(b_, value, registers_[reg]); }
+    void set_pointer(uint8_t reg, Value value) {
+        LLVMBuildStore(b_, value, pointers_[reg]);
+        set(reg, LLVMBuildPtrToInt(b_, value, i64_, ""));
+    }
     Value narrow(Value value, unsigned size) {
         return size == 8 ? value : LLVMBuildTrunc(b_, value, integer(size), "");
     }
@@ -127,13 +139,15 @@ class Translator {
     LLVMBuilderRef b_;
     Type i64_, i32_, pointer_, function_type_, entry_type_;
     std::vector<Function> functions_;
-    std::vector<Block> blocks_;  // by instruction that is jumped to
-    bool counts_ = false;        // whether the program has a budget
+    std::vector<Block> blocks_;          // by instruction that is jumped to
+    std::vector<uint16_t> pointers_at_;  // by instruction: which registers hold pointers
+    bool counts_ = false;                // whether the program has a budget
     unsigned alias_scope_ = 0, no_alias_ = 0, invariant_ = 0;
     std::array<Value, size_t(Scope::Any) + 1> scopes_{}, others_{};
     // Of the function that is being made.
     const Function* function_ = nullptr;
-    std::array<Value, 11> registers_{};
+    std::array<Value, 11> registers_{}, pointers_{};
+    uint16_t are_pointers_ = 0;  // before the operation that is being made: a bit a register
     Value state_ = nullptr, stack_ = nullptr, may_goto_ = nullptr;
     Block fault_ = nullptr;
 };
