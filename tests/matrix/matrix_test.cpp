@@ -50,7 +50,7 @@ constexpr struct {
     {"too_complex/", "needs chance, and millions of instructions"},
     {"license/good", "returns the CPU"},
     {"killed/", "pins its map"},
-    {"conntrack/", "connections are the kernel's alone"},
+    {"conntrack/known", "calls functions of the kernel that this process does not have"},
     {"link/first", "asks for the interface, which only a capture names"},
     {"maps/first", "its object has a map that libbpf 1.1 cannot read"},
     {"maps/second", "the same"},
