@@ -4,7 +4,7 @@
 #
 # The guest sees this machine's files at their places; what it writes is gone with it. Emulated
 # (TCG), so five to twenty times slower than the machine. Exit code: the command's; 125 where the
-# guest did not get there, with the end of its console. SKEP_VM_SECONDS bounds it (900).
+# guest did not get there, with the end of its console. SKEP_VM_SECONDS bounds it (1800).
 set -euo pipefail
 release=$1
 shift
@@ -49,7 +49,7 @@ share() { # TAG PATH OPTION
 mapfile -t shares < <(share host / ,readonly=on && share job "$job" "")
 command_line="console=ttyS0 quiet loglevel=4 panic=-1 mitigations=off nokaslr tsc=reliable no_timer_check
     random.trust_cpu=on rcupdate.rcu_expedited=1 lsm=landlock,lockdown,yama,integrity,bpf apparmor=0"
-timeout -k 5 "${SKEP_VM_SECONDS:-900}" qemu-system-x86_64 \
+timeout -k 5 "${SKEP_VM_SECONDS:-1800}" qemu-system-x86_64 \
     -accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 -m 3000 -M pc,hpet=off \
     -nodefaults -no-user-config -display none -no-reboot -serial "file:$job/console" \
     -kernel "$kernel/vmlinux" -initrd "$kernel/initrd" "${shares[@]}" \
