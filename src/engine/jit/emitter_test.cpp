@@ -364,6 +364,47 @@ TEST_P(Emitter, HelpersGetTheirArguments) {
         "f:\nr6 = 3\ncall 8\nr0 = 1\nr0 += r6\nexit");
 }
 
+// The index comes from the stack, and from memory that others may write to. Values of 12 bytes lie
+// 16 apart; what is behind the last one is null.
+TEST_P(Emitter, LookupsInArrays) {
+    constexpr std::string_view kBegin[] = {
+        "r6 = *(u64 *)(r1 + 0)\n*(u32 *)(r10 - 4) = r6\nld_pseudo r1, 0x1, 0\nr2 = r10\nr2 += -4\n",
+        "r6 = *(u64 *)(r1 + 0)\nr2 = r1\n*(u64 *)(r10 - 8) = r6\nr7 = r10\nr7 += -8\n"
+        "ld_pseudo r1, 0x1, 0\nr2 = r7\n"};
+    for (const MapType type : {MapType::Array, MapType::PercpuArray})
+        for (const std::string_view begin : kBegin) {
+            object::ObjectSpec spec =
+                object_of(std::string(begin) +
+                              "call 1\nif r0 == 0 goto +6\nr1 = *(u64 *)(r0 + 0)\nr1 += 7\n"
+                              "r1 += r6\n*(u64 *)(r0 + 0) = r1\nr0 = r1\nexit\nr0 = 99\nexit",
+                          ProgType::RawTracepoint);
+            spec.maps.push_back({.name = "values",
+                                 .type = type,
+                                 .key_size = 4,
+                                 .value_size = 12,
+                                 .max_entries = 5});
+            object::ProgSpec& prog = spec.progs[0];
+            for (uint32_t i = 0; i < prog.insns.size(); i++)
+                if (prog.insns[i].is_wide())
+                    prog.references.push_back({object::Reference::Kind::Map, i, 0});
+            const auto interpreted = load(spec, Jit::Off), native = load(spec, GetParam());
+            ASSERT_TRUE(interpreted && native);
+            for (const uint64_t index : {0, 1, 4, 1, 5, 0, -1, 0x7fffffff}) {
+                const uint64_t context[] = {index};
+                const Outcome expected = run(*interpreted, context), got = run(*native, context);
+                EXPECT_FALSE(got.fault);
+                EXPECT_EQ(got.r0, expected.r0) << index;
+                EXPECT_EQ(got.r0 == 99, index > 4);
+            }
+            for (uint32_t key = 0; key < 5; key++) {
+                const uint32_t cpu = execution_->cpu();
+                EXPECT_EQ(std::memcmp(interpreted->maps()[0]->lookup(&key, cpu),
+                                      native->maps()[0]->lookup(&key, cpu), 12),
+                          0);
+            }
+        }
+}
+
 constexpr std::string_view kLoop =
     "main:\nr6 = r1\n*(u64 *)(r10 - 8) = 0\nr1 = 10\nr2 = callback ll\nr3 = r10\nr3 += -8\nr4 = 0\n"
     "call 181\nr1 = *(u64 *)(r10 - 8)\nr0 *= 1000\nr0 += r1\nexit\n"
