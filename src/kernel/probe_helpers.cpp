@@ -23,47 +23,54 @@ constexpr ProgType kProgTypes[] = {
 #undef PROG_TYPE
 };
 
-/// The kind of program that stands for its type.
-ProgKind kind_of(ProgType type) {
+/// The kinds of programs that stand for their type: iterators may call what others may not.
+std::vector<ProgKind> kinds_of(ProgType type) {
     switch (type) {
-        case ProgType::CgroupSock: return {type, AttachType::CgroupInetSockCreate};
-        case ProgType::CgroupSockAddr: return {type, AttachType::CgroupInet4Connect};
-        case ProgType::CgroupSockopt: return {type, AttachType::CgroupSetsockopt};
-        case ProgType::SkLookup: return {type, AttachType::SkLookup};
-        case ProgType::Netfilter: return {type, AttachType::Netfilter};
-        case ProgType::Tracing: return {type, AttachType::TraceRawTp};
-        case ProgType::Lsm: return {type, AttachType::LsmMac, "bpf_lsm_file_open"};
-        case ProgType::StructOps: return {type, AttachType::None, "tcp_congestion_ops"};
-        default: return {type};
+        case ProgType::CgroupSock: return {{type, AttachType::CgroupInetSockCreate}};
+        case ProgType::CgroupSockAddr: return {{type, AttachType::CgroupInet4Connect}};
+        case ProgType::CgroupSockopt: return {{type, AttachType::CgroupSetsockopt}};
+        case ProgType::SkLookup: return {{type, AttachType::SkLookup}};
+        case ProgType::Netfilter: return {{type, AttachType::Netfilter}};
+        case ProgType::Tracing:
+            return {{type, AttachType::TraceRawTp, "btf_trace_sched_process_exit"},
+                    {type, AttachType::TraceIter, "bpf_iter_task"}};
+        case ProgType::Lsm: return {{type, AttachType::LsmMac, "bpf_lsm_file_open"}};
+        case ProgType::StructOps: return {{type, AttachType::None, "tcp_congestion_ops"}};
+        default: return {{type}};
     }
 }
 
 bool allowed(const HelperInfo& helper, ProgType type) {
-    return helper_access(kind_of(type), helper.id, running_kernel().version).has_value();
+    return std::ranges::any_of(kinds_of(type), [&](const ProgKind& kind) {
+        return helper_access(kind, helper.id, running_kernel().version).has_value();
+    });
 }
 
 /// By its refusal: a call with nothing in its registers is wrong in any case, but a helper that the
 /// kernel or the program type lacks is what it says first.
-bool takes_call(const HelperInfo& helper, ProgType type) {
+bool takes_call(const HelperInfo& helper, const ProgKind& kind) {
     const isa::Insn insns[] = {
         {.opcode = isa::kJmp | isa::kCall, .imm = static_cast<int32_t>(helper.id)},
         {.opcode = isa::kAlu64 | isa::kMov},
         {.opcode = isa::kJmp | isa::kExit}};
-    const ProgKind kind = kind_of(type);
     uint32_t target = 0;
-    if (type == ProgType::Tracing) target = kernel_type("btf_trace_sched_process_exit").value_or(0);
     if (!kind.target.empty()) target = kernel_type(kind.target).value_or(0);
     std::string log;
     pace_program_loads();
-    const auto loaded = prog_load({.type = type,
+    const auto loaded = prog_load({.type = kind.type,
                                    .insns = insns,
                                    .attach = kind.attach,
                                    .attach_btf_id = target,
-                                   .flags = type == ProgType::Syscall ? BPF_F_SLEEPABLE : 0u},
+                                   .flags = kind.type == ProgType::Syscall ? BPF_F_SLEEPABLE : 0u},
                                   &log);
     if (loaded) return true;
     return !log.empty() && !log.contains("unknown func") && !log.contains("invalid func") &&
            !log.contains("cannot use helper");
+}
+
+bool takes_call(const HelperInfo& helper, ProgType type) {
+    return std::ranges::any_of(kinds_of(type),
+                               [&](const ProgKind& kind) { return takes_call(helper, kind); });
 }
 
 /// What the kernel's own enumeration of helpers has.
