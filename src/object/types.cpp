@@ -43,6 +43,7 @@ class Fixup {
         std::ranges::stable_sort(variables, {}, &btf::SectionVar::offset);
         const size_t record = btf_.record_offset(section);
         write(record + 8, size);
+        if (variables.empty()) return;  // memcpy() from nowhere is undefined, even of no bytes
         std::memcpy(bytes_.data() + record + 12, variables.data(),
                     variables.size() * sizeof(btf::SectionVar));
     }
