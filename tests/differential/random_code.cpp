@@ -205,6 +205,8 @@ class Generator {
                   .src = reg(),
                   .off = slot(size),
                   .imm = kCmpXchg});
+            // Linux 6.18 on x86-64 can leave the upper half of r0 as it was (docs/isa.md).
+            if (size == kW) emit({.opcode = kAlu | kX | kMov});
             return;
         }
         const int32_t op = cpu_ >= 3 ? any(kAtomicOps) : int32_t{kAdd};
