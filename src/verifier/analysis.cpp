@@ -11,8 +11,10 @@ namespace skep::verifier {
 
 namespace {
 
-KernelRules rules_of(platform::KernelVersion version) {
+KernelRules rules_of(const platform::Platform& platform) {
     using platform::KernelVersion;
+    const KernelVersion version = platform.version;
+    const bool is_linux = platform.btf.empty();
     KernelRules rules;
     rules.uninit_stack = version >= KernelVersion("6.1");  // 6.3, and late 6.1.y
     rules.forgets_packets = version >= KernelVersion("6.4");
@@ -21,6 +23,8 @@ KernelRules rules_of(platform::KernelVersion version) {
     rules.tracks_neg = version >= KernelVersion("6.17");
     rules.tracks_swaps = version >= KernelVersion("6.18");
     rules.links_sums = version >= KernelVersion("6.12");
+    // Without it an unsafe program can be accepted; what we run ourselves is not.
+    rules.loops_of_callbacks = !is_linux || version >= KernelVersion("6.19");
     rules.private_stacks = version >= KernelVersion("6.13");
     rules.legacy_arithmetic = version < KernelVersion("6.14");
     rules.helpers_clobber = version < KernelVersion("6.13");
@@ -47,7 +51,7 @@ Analysis::Analysis(const object::ObjectSpec& the_object, const object::ProgSpec&
       strict_alignment(the_options.strict_alignment),
       aux(the_prog.insns.size()) {
     logging = options.log;
-    rules = rules_of(platform.version);
+    rules = rules_of(platform);
     allow_uninit_stack &= rules.uninit_stack;
     if (options.facts || options.register_facts) facts.insns.resize(insns.size());
     if (options.register_facts) facts.registers.resize(insns.size() * kRegs);

@@ -52,6 +52,7 @@ struct KernelRules {
     bool tracks_swaps = true;        ///< bits of swapped bytes (6.18.y)
     bool forks_masks = true;         ///< two paths for a mask of all ones or none
     bool links_sums = true;          ///< r1 = r2; r1 += 10 stay linked (6.12)
+    bool loops_of_callbacks = true;  ///< what matters is carried back through them (6.19)
     bool private_stacks = true;      ///< large frames of tracing programs (6.13)
     bool legacy_arithmetic = false;  ///< bounds of *, +, - as before 6.14
     bool helpers_clobber = false;    ///< what a helper reads is as good as written (before 6.13)

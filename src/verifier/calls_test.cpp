@@ -227,6 +227,45 @@ TEST(Calls, DynptrsAreMadeAndSubmitted) {
            "call bpf_ringbuf_submit_dynptr\nr0 = 0\nexit");
 }
 
+TEST(Calls, WhatMattersInARoundMattersInTheOneBefore) {
+    // The callback writes through a number that an earlier round left for it: -32, or -600, which
+    // is below its stack. The path on which it leaves -32 is done before that number matters.
+    const TestProgram test = test_program(R"(
+        call bpf_get_prandom_u32
+        *(u64 *)(r10 - 8) = r0
+        *(u64 *)(r10 - 16) = -32
+        r1 = 7
+        ld_pseudo r2, 0x4, 0x6
+        r3 = r10
+        r4 = 0
+        call bpf_loop
+        r0 = 0
+        exit
+        r9 = r2
+        r8 = *(u64 *)(r9 - 8)
+        r6 = *(u64 *)(r9 - 16)
+        call bpf_get_prandom_u32
+        if r0 > r8 goto use
+    again:
+        call bpf_get_prandom_u32
+        if r0 > r8 goto change
+    out:
+        r0 = 0
+        exit
+    use:
+        r1 = r10
+        r1 += r6
+        *(u64 *)(r1 + 0) = 42
+        goto again
+    change:
+        *(u64 *)(r9 - 16) = -600
+        goto out)");
+    const Verdict verdict =
+        *verify(test.object, test.prog, platform::embedded(), {.test_state_freq = true});
+    EXPECT_FALSE(verdict.accepted);
+    EXPECT_NE(verdict.reason.find("math between fp pointer and register"), std::string::npos);
+}
+
 TEST(Calls, TimersNeedTypes) {
     denies("has to have BTF in order to use bpf_timer", R"(
         *(u32 *)(r10 - 4) = 0

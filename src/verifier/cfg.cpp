@@ -366,7 +366,7 @@ void compute_loops(Analysis& a) {
     uint32_t clock = 0, loops = 0;
     const auto close = [&](uint32_t root) {
         const bool single = component.back() == root;
-        bool is_loop = !single || a.aux[root].calls_callback;
+        bool is_loop = !single || (a.rules.loops_of_callbacks && a.aux[root].calls_callback);
         for (const uint32_t next : successors(a, root)) is_loop |= next == root;
         if (is_loop) ++loops;
         for (;;) {

@@ -67,6 +67,21 @@ TEST(Hostile, CallsOfCallsOfCalls) {
     gives_up(Rule::TooComplex, source);
 }
 
+TEST(Hostile, CallbacksInALoop) {
+    // In Linux before 6.19, a path that is back at bpf_loop() ends there for good; in ours, not
+    // before all rounds are done.
+    const TestProgram test = test_program(
+        "r7 = 0\nr8 = 100\nagain:\nr1 = 100\nld_pseudo r2, 0x4, 0xb\nr3 = 0\nr4 = 0\n"
+        "call bpf_loop\ncall bpf_get_prandom_u32\nif w0 == 3 goto next\nr7 += 1\nnext:\n"
+        "r8 += -1\nif r8 != 0 goto again\nr0 = 0\nexit\n"
+        "call bpf_get_prandom_u32\nif w0 == 1 goto one\nr0 = 0\nexit\none:\nr0 = 1\nexit");
+    const Verdict verdict =
+        *verify(test.object, test.prog, platform::embedded(), {.max_insns = 300'000});
+    EXPECT_FALSE(verdict.accepted);
+    EXPECT_EQ(verdict.rule, Rule::TooComplex) << verdict.reason;
+    EXPECT_LT(verdict.peak_bytes, kMostBytes);
+}
+
 TEST(Hostile, AMillionInstructionsInALine) {
     TestProgram test = test_program("r0 = 0\nexit");
     test.prog.insns.insert(test.prog.insns.begin(), 999'998, test.prog.insns[0]);

@@ -13,7 +13,7 @@ namespace {
 
 /// Of one loop. With more of them we no longer wait for what will turn out to matter: everything
 /// does, and then they and the states that they lead to need not be kept. (Linux keeps any number.
-/// But it has none for callbacks, where a loop of a hundred rounds can make so many.)
+/// A loop of a hundred rounds around bpf_loop() can make so many.)
 constexpr size_t kMostBackEdges = 8192;
 
 }  // namespace

@@ -314,8 +314,11 @@ bool Analysis::mark_chain_precision_slot(uint32_t frame, int slot) {
 
 void mark_all_scalars_precise(VerifierState& from) {
     const auto wanted = [](const RegState& reg) { return reg.type == kScalar && !reg.precise; };
-    for (VerifierState* state = from.parent; state; state = state->parent)
+    // What is kept never becomes less precise: where this was done before, so it was from there on.
+    for (VerifierState* state = from.parent; state && !state->all_precise; state = state->parent) {
         state->change_regs(wanted, [](RegState& reg) { reg.precise = true; });
+        state->all_precise = true;
+    }
 }
 
 void mark_all_scalars_imprecise(VerifierState& state) {

@@ -337,7 +337,7 @@ Explorer::Visited Explorer::visit(uint32_t insn) {
                 return covered(old, true);
             } else if (aux.calls_callback) {
                 if (states_equal(a_, old.state, current_, Exactness::RangeWithin))
-                    return covered(old, true);
+                    return covered(old, a_.rules.loops_of_callbacks);
                 skip_loop_check = true;
             }
             if (!skip_loop_check && maybe_looping(old.state, current_) &&

@@ -204,7 +204,8 @@ struct VerifierState {
     uint32_t active_rcu_locks = 0;
     bool speculative = false;
     bool in_sleepable = false;
-    bool cleaned = false;  ///< dead registers and slots are forgotten
+    bool cleaned = false;      ///< dead registers and slots are forgotten
+    bool all_precise = false;  ///< here and in all `parent`s: mark_all_scalars_precise()
 
     // Of exploration.
     VerifierState* parent = nullptr;  ///< the last state that was kept on the way here
