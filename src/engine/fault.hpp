@@ -6,8 +6,8 @@
 
 namespace skep::engine {
 
-/// Why the checked interpreter stopped a program. Nothing outside the program's own regions has
-/// been touched.
+/// Why a program was stopped, by the checked interpreter or by the processor. Nothing outside the
+/// program's own regions has been touched.
 struct Fault {
     enum class Kind : uint8_t {
         BadAccess,    ///< a load or store outside the regions that the program may touch
@@ -18,6 +18,7 @@ struct Fault {
         CallDepth,    ///< more than 8 frames
         Misaligned,   ///< an atomic operation on an address that is no multiple of its size
         BadCall,      ///< callx or a callback with no function there
+        Processor,    ///< the processor refused an instruction: SIGSEGV, SIGBUS
         Unreleased,   ///< it ended with a lock held or a ring buffer record reserved
     };
     Kind kind;

@@ -34,6 +34,12 @@ const std::string& Prog::why_not_optimised() const {
     return better ? better->why_not : kNobodyHasAsked;
 }
 
+const jit::NativeCode* Prog::code_at(const uint8_t* address) const {
+    for (const jit::NativeCode* code : {baseline_.get(), optimised()})
+        if (code && code->contains(address)) return code;
+    return nullptr;
+}
+
 void Prog::improve(Result<std::unique_ptr<const jit::NativeCode>> code) const {
     auto better = std::make_unique<Better>();
     if (code)

@@ -79,6 +79,9 @@ class Prog : public std::enable_shared_from_this<Prog> {
     /// why_not_optimised() says why, if it was asked to.
     const jit::NativeCode* optimised() const;
     const std::string& why_not_optimised() const;
+    /// Which of its machine code this address is in, which may still run after a better one has
+    /// come; null: in none.
+    const jit::NativeCode* code_at(const uint8_t* address) const;
     /// What the optimising tier has to say, once; the next run takes it.
     void improve(Result<std::unique_ptr<const jit::NativeCode>> code) const;
     /// That it has run, and how much of its budget it has used.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/jit/emitter.hpp"
 #include "engine/jit/offsets.hpp"
+#include "engine/jit/processor_fault.hpp"
 
 // From a program to code that can be run, and the way into it.
 
@@ -42,9 +43,13 @@ Result<Trampoline> make_trampoline() {
     a.pop(rdi);
     a.store(kNativeSp, rdi, 8);
     for (size_t i = std::size(kSaved); i-- > 0;) a.pop(kSaved[i]);
-    const x86::Label leave = a.label(), fault = a.label(), stop = a.label();
+    const x86::Label leave = a.label(), fault = a.label(), stop = a.label(), crashed = a.label();
     a.bind(leave);
     a.ret();
+    a.bind(crashed);
+    a.move(rax, reinterpret_cast<uint64_t>(&NativeRun::crashed));
+    a.call(rax);
+    a.jump(fault);
     a.bind(stop);
     a.move(W64, r12, rdi);
     a.bind(fault);
@@ -57,7 +62,8 @@ Result<Trampoline> make_trampoline() {
                           reinterpret_cast<uintptr_t>(code->begin())),
                       .fault = code->begin() + a.offset_of(fault),
                       .leave = code->begin() + a.offset_of(leave),
-                      .stop = code->begin() + a.offset_of(stop)};
+                      .stop = code->begin() + a.offset_of(stop),
+                      .crashed = code->begin() + a.offset_of(crashed)};
 }
 
 }  // namespace
@@ -80,6 +86,7 @@ Result<std::unique_ptr<const NativeCode>> NativeCode::compile(const Prog& prog) 
     Emitter emitter(prog.ops(), prog.calls(), *trampoline(), {.bmi2 = has_bmi2()});
     const std::span<const uint8_t> bytes = emitter.emit();
     auto code = SKEP_TRY(Code::place(bytes));
+    catch_processor_faults();
     return std::make_unique<const NativeCode>(std::move(code), emitter.functions(),
                                               emitter.lengths());
 }

@@ -40,6 +40,9 @@ class NativeCode {
     const uint8_t* function(uint64_t insn) const;
 
     std::span<const uint8_t> bytes() const { return code_->bytes(); }
+    bool contains(const uint8_t* address) const {
+        return address >= bytes().data() && address < bytes().data() + bytes().size();
+    }
     /// What an instruction has become: nothing where the one before it is done with it. What lies
     /// behind the last instruction is what jumps lead to that are hardly ever taken.
     std::span<const uint8_t> bytes_of(uint32_t insn) const;

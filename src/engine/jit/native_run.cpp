@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/jit/native_run.hpp"
 
+#include <string.h>
+
 #include <algorithm>
 
 #include "engine/interpreter.hpp"
@@ -76,6 +78,14 @@ uint64_t NativeRun::probe_load(Execution& x, uint64_t address, uint32_t which) {
         case OpCode::ProbeLoadSxW: return load(int32_t{0});
         default: return load(uint64_t{0});
     }
+}
+
+void NativeRun::crashed(Execution& x, uint32_t signal, uint64_t address) {
+    x.fault(
+        Fault::Kind::Processor,
+        fmt::format("the processor refused it (SIG{}) at address {:#x}: memory that the program "
+                    "may use was taken away while it ran",
+                    sigabbrev_np(int(signal)), address));
 }
 
 const Prog* NativeRun::tail_called(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "engine/execution.hpp"
+#include "engine/jit/processor_fault.hpp"
 
 namespace skep::engine::jit {
 
@@ -35,6 +36,8 @@ class NativeRun {
                                     uint64_t, uint64_t);
     static void out_of_budget(Execution& x) { x.out_of_budget(); }
     static void too_deep(Execution& x) { x.too_deep(); }
+    /// The processor has refused what the code at RunState::at, or near it, does.
+    static void crashed(Execution& x, uint32_t signal, uint64_t address);
 
   private:
     static const Prog* tail_called(Execution& x, uint64_t ctx, uint64_t map, uint64_t index);
@@ -50,6 +53,10 @@ struct Trampoline {
     const uint8_t* fault;  ///< where machine code jumps to after a fault
     const uint8_t* leave;  ///< a function that does nothing
     const uint8_t* stop;   ///< as `fault`, called by code in C's ways: stop(RunState*)
+    /// What a signal handler makes of an instruction that the processor refused: NativeRun::crashed
+    /// with its arguments where C has them, and then `fault`. rsp is RunState::native_sp, r12
+    /// state.
+    const uint8_t* crashed;
 };
 const Result<Trampoline>& trampoline();
 
@@ -62,7 +69,11 @@ const Result<Trampoline>& trampoline();
 /// called through a pointer, and before this one is none.
 SKEP_NO_TYPE_CHECK inline uint64_t enter(const Trampoline& trampoline, RunState* state,
                                          const uint8_t* code, const uint64_t* registers) {
-    return trampoline.enter(state, code, registers);
+    RunState* const before = running;
+    running = state;
+    const uint64_t r0 = trampoline.enter(state, code, registers);
+    running = before;
+    return r0;
 }
 #undef SKEP_NO_TYPE_CHECK
 
