@@ -62,7 +62,11 @@ std::string manual() {
         ".TP\n2\nusage\n.TP\n3\nthis machine or kernel cannot do it\n"
         ".TP\n4\nthe input is malformed\n.TP\n5\nanything else\n"
         ".SH ENVIRONMENT\n.TP\nNO_COLOR\nwhere it is set and not empty, output has no colours "
-        "unless \\-\\-color asks for them\n";
+        "unless \\-\\-color asks for them\n"
+        ".TP\nSKEP_JIT_SYMBOLS\nwho is told of machine code, with commas: perf\\-map (names in "
+        "/tmp/perf\\-PID.map), jitdump (jit\\-PID.dump, for perf record \\-k mono and perf inject "
+        "\\-\\-jit), gdb (names and source lines)\n"
+        ".TP\nSKEP_OPTIMISER\nthe file of the optimising tier\n";
     return out;
 }
 

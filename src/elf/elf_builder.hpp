@@ -8,8 +8,8 @@
 
 #include "base/bytes.hpp"
 
-// Writes a small relocatable BPF object: what the assembler puts out, and what tests damage byte by
-// byte. It checks nothing; Elf::parse() does.
+// Writes a small relocatable object: what the assembler puts out, what tests damage byte by byte,
+// and what debuggers are told of machine code. It checks nothing; Elf::parse() does.
 //
 //     ElfBuilder builder;
 //     uint32_t text = builder.section("xdp", SHT_PROGBITS, SHF_ALLOC | SHF_EXECINSTR, code);
@@ -20,7 +20,7 @@ namespace skep::elf {
 
 class ElfBuilder {
   public:
-    ElfBuilder() {
+    explicit ElfBuilder(uint16_t machine = EM_BPF) : machine_(machine) {
         sections_.push_back({});  // the null section
         symbols_.resize(sizeof(Elf64_Sym));
     }
@@ -28,9 +28,12 @@ class ElfBuilder {
     /// Returns the section's index. `nobits` is the size of a SHT_NOBITS section.
     uint32_t section(std::string name, uint32_t type, uint64_t flags, Bytes data, uint32_t link = 0,
                      uint32_t info = 0, uint64_t nobits = 0) {
-        sections_.push_back({std::move(name), type, flags, std::move(data), link, info, nobits});
+        sections_.push_back({std::move(name), type, flags, std::move(data), link, info, nobits, 0});
         return uint32_t(sections_.size() - 1);
     }
+
+    /// Where the section lies in memory.
+    void place(uint32_t section, uint64_t address) { sections_[section].address = address; }
 
     /// Returns the symbol's index. Local ones come before the global ones, as ELF wants it.
     uint32_t symbol(std::string_view name, uint32_t section, uint64_t value, uint64_t size,
@@ -75,7 +78,7 @@ class ElfBuilder {
         header.e_ident[EI_DATA] = ELFDATA2LSB;
         header.e_ident[EI_VERSION] = EV_CURRENT;
         header.e_type = ET_REL;
-        header.e_machine = EM_BPF;
+        header.e_machine = machine_;
         header.e_version = EV_CURRENT;
         header.e_ehsize = sizeof(Elf64_Ehdr);
         header.e_shentsize = sizeof(Elf64_Shdr);
@@ -90,6 +93,7 @@ class ElfBuilder {
             raw.sh_name = names[i];
             raw.sh_type = entry.type;
             raw.sh_flags = entry.flags;
+            raw.sh_addr = entry.address;
             raw.sh_offset = sizeof(Elf64_Ehdr) + body.size();
             raw.sh_size = entry.type == SHT_NOBITS ? entry.nobits : entry.data.size();
             raw.sh_link = entry.link;
@@ -118,6 +122,7 @@ class ElfBuilder {
         uint32_t link = 0;
         uint32_t info = 0;
         uint64_t nobits = 0;
+        uint64_t address = 0;
     };
 
     uint32_t add_string(std::string_view text) {
@@ -128,6 +133,7 @@ class ElfBuilder {
         return offset;
     }
 
+    uint16_t machine_;
     std::vector<Entry> sections_;
     Bytes symbols_;
     uint32_t locals_ = 1;  // symbols before the first global one; the null symbol is local

@@ -15,6 +15,7 @@ namespace skep::engine {
 
 struct Prog::Better {
     std::unique_ptr<const jit::NativeCode> code;
+    jit::Published published;
     std::string why_not;
 };
 
@@ -47,6 +48,9 @@ void Prog::improve(Result<std::unique_ptr<const jit::NativeCode>> code) const {
     else
         better->why_not = code.error().message;
     const jit::NativeCode* best = better->code.get();
+    // Where it fails, it has said so of the baseline's code.
+    if (best)
+        if (auto published = jit::publish(*this, *best)) better->published = std::move(*published);
     SKEP_CHECK(!better_.load());
     better_.store(better.release(), std::memory_order_release);
     if (best) native_.store(best, std::memory_order_release);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "engine/execution.hpp"
+#include "engine/jit/published.hpp"
 #include "object/spec.hpp"
 #include "platform/helper_access.hpp"
 
@@ -122,6 +123,7 @@ class Prog : public std::enable_shared_from_this<Prog> {
     uint32_t ctx_bytes_ = 0;  ///< of its context that it may touch without a check
     std::unique_ptr<Coverage> coverage_;
     std::unique_ptr<const jit::NativeCode> baseline_;
+    jit::Published baseline_published_;
     std::string why_not_native_;
 
     struct Better;

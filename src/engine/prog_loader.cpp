@@ -65,7 +65,7 @@ Result<std::shared_ptr<const Prog>> ProgLoader::load(const object::ProgSpec& spe
         for (Op& op : prog->ops_) op.code += kOpCodes;
     if (options_.coverage) prog->coverage_ = std::make_unique<Coverage>(spec.insns, prog->ops_);
     if (options_.jit != Jit::Off && prog->unchecked_ && !options_.traced && !options_.coverage)
-        compile(*prog);
+        SKEP_TRY(compile(*prog));
     return prog;
 }
 
@@ -86,18 +86,20 @@ bool tail_calls_in_function(const Prog& prog) {
 }  // namespace
 
 /// A program that cannot become machine code is interpreted.
-void ProgLoader::compile(Prog& prog) const {
+Result<void> ProgLoader::compile(Prog& prog) const {
     auto native = jit::NativeCode::compile(prog);
     if (!native) {
         prog.why_not_native_ = native.error().message;
-        return;
+        return {};
     }
     prog.baseline_ = std::move(*native);
+    prog.baseline_published_ = SKEP_TRY(jit::publish(prog, *prog.baseline_));
     prog.native_ = prog.baseline_.get();
     if (options_.jit == Jit::Optimising) prog.improve(jit::optimise(prog));
-    if (options_.jit != Jit::Auto) return;
+    if (options_.jit != Jit::Auto) return {};
     prog.longest_run_ = prog.verdict_->longest_path;
     prog.runs_until_hot_ = jit::kRunsUntilHot;
+    return {};
 }
 
 Result<void> ProgLoader::verify(Prog& prog) const {

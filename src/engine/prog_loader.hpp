@@ -28,7 +28,7 @@ class ProgLoader {
     Result<uint32_t> helper_call(Prog& prog, uint32_t number) const;
     Result<uint32_t> kfunc_call(Prog& prog, uint32_t id) const;
     Result<void> verify(Prog& prog) const;
-    void compile(Prog& prog) const;
+    Result<void> compile(Prog& prog) const;
 
     const object::ObjectSpec& object_;
     const std::vector<maps::Map*>& maps_;

@@ -8,6 +8,7 @@
 #include <mutex>
 
 #include "base/file.hpp"
+#include "engine/jit/published.hpp"
 
 namespace skep::engine::jit {
 
@@ -21,14 +22,24 @@ class CodeChunk {
         if (ftruncate(fd.get(), off_t(size)) != 0)
             return std::unexpected(sys_error("memory for machine code"));
         void* map = mmap(nullptr, size, PROT_READ | PROT_EXEC, MAP_SHARED, fd.get(), 0);
-        if (map == MAP_FAILED) {
-            Error error = sys_error("executable memory");
-            error.code = ErrorCode::Unsupported;
-            return std::unexpected(
-                std::move(error).with_hint("run with --jit off: this process may not have any"));
-        }
+        if (map == MAP_FAILED) return std::unexpected(not_executable());
         return std::make_shared<CodeChunk>(std::move(fd), static_cast<uint8_t*>(map), size);
     }
+
+    /// In pages of no file: perf looks into its map for these only, and GDB cannot put breakpoints
+    /// into shared ones. They are written before they become executable, and never again.
+    static Result<std::shared_ptr<CodeChunk>> anonymous(std::span<const uint8_t> bytes) {
+        void* map =
+            mmap(nullptr, bytes.size(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (map == MAP_FAILED) return std::unexpected(sys_error("memory for machine code"));
+        auto chunk =
+            std::make_shared<CodeChunk>(UniqueFd(), static_cast<uint8_t*>(map), bytes.size());
+        std::ranges::copy(bytes, chunk->map_);
+        if (mprotect(map, bytes.size(), PROT_READ | PROT_EXEC) != 0)
+            return std::unexpected(not_executable());
+        return chunk;
+    }
+    std::span<const uint8_t> all() const { return {map_, size_}; }
 
     CodeChunk(UniqueFd fd, uint8_t* map, size_t size)
         : fd_(std::move(fd)), map_(map), size_(size) {}
@@ -54,6 +65,12 @@ class CodeChunk {
     }
 
   private:
+    static Error not_executable() {
+        Error error = sys_error("executable memory");
+        error.code = ErrorCode::Unsupported;
+        return std::move(error).with_hint("run with --jit off: this process may not have any");
+    }
+
     UniqueFd fd_;
     uint8_t* map_;
     size_t size_;
@@ -74,6 +91,11 @@ Code::Code(std::shared_ptr<CodeChunk> chunk, std::span<const uint8_t> bytes)
 Code::~Code() = default;
 
 Result<std::unique_ptr<Code>> Code::place(std::span<const uint8_t> bytes) {
+    if (published_by_address()) {
+        auto chunk = SKEP_TRY(CodeChunk::anonymous(bytes));
+        const std::span<const uint8_t> placed = chunk->all();
+        return std::unique_ptr<Code>(new Code(std::move(chunk), placed));
+    }
     const std::lock_guard guard(g_lock);
     std::shared_ptr<CodeChunk> chunk = g_filling.lock();
     std::span<const uint8_t> placed;

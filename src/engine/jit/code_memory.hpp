@@ -9,7 +9,8 @@
 
 // Memory for machine code. No page is ever both writable and executable, and none that holds code
 // is mapped writable at all: code goes into an anonymous file by pwrite(2), and the file is mapped
-// to be read and executed only.
+// to be read and executed only. (But for those that published.hpp tells of it: there it is written
+// to pages that become executable afterwards.)
 //
 //     auto code = SKEP_TRY(Code::place(assembler.finish()));
 //     auto run = reinterpret_cast<int (*)(int)>(code->begin());

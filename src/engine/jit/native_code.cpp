@@ -65,6 +65,15 @@ std::optional<uint32_t> NativeCode::insn_at(const uint8_t* address) const {
     return found;
 }
 
+std::vector<NativeCode::Place> NativeCode::places() const {
+    std::vector<Place> places;
+    walk([&](uint32_t insn, uint32_t offset, uint32_t length) {
+        if (length > 0) places.push_back({insn, offset});
+        return false;
+    });
+    return places;
+}
+
 size_t NativeCode::overhead() const {
     return sizeof *this + sizeof(Code) + functions_.capacity() * sizeof(Function) +
            lengths_.capacity();

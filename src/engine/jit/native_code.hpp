@@ -29,6 +29,7 @@ class NativeCode {
         uint32_t insn;
         uint32_t offset;
     };
+    using Place = Function;
 
     static Result<std::unique_ptr<const NativeCode>> compile(const Prog& prog);
 
@@ -48,6 +49,9 @@ class NativeCode {
     std::span<const uint8_t> bytes_of(uint32_t insn) const;
     /// The instruction that an address in the code belongs to.
     std::optional<uint32_t> insn_at(const uint8_t* address) const;
+    /// Where each instruction begins that has become something; ascending.
+    std::vector<Place> places() const;
+    const std::vector<Function>& functions() const { return functions_; }
     /// Bytes beside the code.
     size_t overhead() const;
 
