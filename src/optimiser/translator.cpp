@@ -37,10 +37,12 @@ Translator::~Translator() {
 std::string Translator::translate() {
     if (!find_functions()) return "a jump leads out of its function";
     for (Function& function : functions_) declare(function);
+    begin_lines();
     for (const Function& function : functions_) {
         make_body(function);
         if (function.entry) make_entry(function);
     }
+    end_lines();
     return {};
 }
 
@@ -180,6 +182,7 @@ void Translator::make_entry(const Function& function) {
     entry.value = LLVMAddFunction(module_, name.c_str(), entry_type_);
     add_attribute(entry.value, "nounwind");
     function_ = &entry;
+    give_lines(entry.value, function.begin);
     state_ = LLVMGetParam(entry.value, 0);
     go_on_in(block());
     Value frame = load_state(offsetof(engine::RunState, stack_top), i64_, true);
@@ -198,6 +201,7 @@ void Translator::make_entry(const Function& function) {
 
 void Translator::make_body(const Function& function) {
     function_ = &function;
+    give_lines(function.value, function.begin);
     fault_ = nullptr;
     state_ = LLVMGetParam(function.value, 0);
     go_on_in(block());
@@ -240,6 +244,7 @@ void Translator::make_body(const Function& function) {
 
 bool Translator::emit_op(uint32_t insn) {
     const Op& op = in_.ops[insn];
+    at(insn);
     are_pointers_ = pointers_at_[insn];
     switch (code(insn)) {
         case OpCode::Lddw:

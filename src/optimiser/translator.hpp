@@ -74,6 +74,12 @@ class Translator {
     void make_body(const Function& function);
     bool emit_op(uint32_t insn);  // false: nothing follows it
 
+    // lines.cpp
+    void begin_lines();
+    void end_lines();
+    void give_lines(Value function, uint32_t begin);
+    void at(uint32_t insn);
+
     // arithmetic.cpp
     bool emit_alu(const Op& op);
     Value calculate(OpCode what, Value a, Value b, unsigned bits);
@@ -137,6 +143,8 @@ class Translator {
     LLVMModuleRef module_;
     const OptimiserInput& in_;
     LLVMBuilderRef b_;
+    LLVMDIBuilderRef lines_ = nullptr;
+    LLVMMetadataRef file_ = nullptr, subprogram_ = nullptr;
     Type i64_, i32_, pointer_, function_type_, entry_type_;
     std::vector<Function> functions_;
     std::vector<Block> blocks_;          // by instruction that is jumped to

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/text.hpp"
+#include "engine/jit/line_table.hpp"
 
 namespace skep::engine::jit {
 
@@ -25,6 +26,7 @@ class Linker {
         for (const Elf64_Shdr& section : sections_)
             if (section.sh_type == SHT_RELA) SKEP_TRY(relocate(section));
         SKEP_TRY(find_functions());
+        SKEP_TRY(find_places());
         return std::move(linked_);
     }
 
@@ -47,6 +49,12 @@ class Linker {
             return malformed("machine code: no relocatable object for x86-64");
         sections_ = SKEP_TRY(table<Elf64_Shdr>(
             header.e_shoff, uint64_t{header.e_shnum} * sizeof(Elf64_Shdr), "its sections"));
+        if (header.e_shstrndx < sections_.size()) {
+            const Elf64_Shdr& names = sections_[header.e_shstrndx];
+            section_names_ =
+                SKEP_TRY(table<char>(names.sh_offset, names.sh_size, "the names of sections"));
+            section_names_.push_back('\0');
+        }
         for (const Elf64_Shdr& section : sections_) {
             if (section.sh_type != SHT_SYMTAB) continue;
             symbols_ =
@@ -134,6 +142,44 @@ class Linker {
         return {};
     }
 
+    /// Line N + 1 is instruction N.
+    Result<void> find_places() {
+        for (size_t i = 0; i < sections_.size(); i++) {
+            if (sections_[i].sh_name >= section_names_.size() ||
+                std::string_view(section_names_.data() + sections_[i].sh_name) != ".debug_line")
+                continue;
+            const auto bytes = SKEP_TRY(
+                table<uint8_t>(sections_[i].sh_offset, sections_[i].sh_size, "the line table"));
+            SKEP_TRY(add_places(SKEP_TRY(line_table(bytes)), i));
+        }
+        std::ranges::stable_sort(linked_.places, {}, &NativeCode::Place::offset);
+        return {};
+    }
+
+    Result<void> add_places(const std::vector<LineRow>& rows, size_t section) {
+        std::vector<Elf64_Rela> addresses;
+        for (const Elf64_Shdr& one : sections_)
+            if (one.sh_type == SHT_RELA && one.sh_info == section)
+                addresses = SKEP_TRY(
+                    table<Elf64_Rela>(one.sh_offset, one.sh_size, "a table of relocations"));
+        for (const LineRow& row : rows) {
+            const auto address =
+                std::ranges::find(addresses, row.address_at, &Elf64_Rela::r_offset);
+            if (address == addresses.end()) return malformed("machine code: lines of nowhere");
+            const uint64_t begin = SKEP_TRY(address_of(ELF64_R_SYM(address->r_info)));
+            const uint64_t offset = begin + uint64_t(address->r_addend) + row.distance;
+            if (offset > linked_.bytes.size())
+                return malformed("machine code: a line outside the code");
+            // Line 0 is what LLVM has no line for: it belongs to what is before it.
+            if (row.ends || row.line == 0) continue;
+            if (!linked_.places.empty() && linked_.places.back().insn == row.line - 1 &&
+                linked_.places.back().offset <= offset)
+                continue;
+            linked_.places.push_back({.insn = row.line - 1, .offset = uint32_t(offset)});
+        }
+        return {};
+    }
+
     std::string_view name_of(const Elf64_Sym& symbol) const {
         return symbol.st_name < names_.size() ? names_.data() + symbol.st_name : "";
     }
@@ -141,7 +187,7 @@ class Linker {
     ByteView elf_;
     std::vector<Elf64_Shdr> sections_;
     std::vector<Elf64_Sym> symbols_;
-    std::vector<char> names_;
+    std::vector<char> names_, section_names_;
     std::vector<uint64_t> places_;  // of sections, in the result
     Linked linked_;
 };

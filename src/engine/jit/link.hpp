@@ -16,6 +16,7 @@ namespace skep::engine::jit {
 struct Linked {
     Bytes bytes;
     std::vector<NativeCode::Function> functions;  ///< symbols skep_N, by N
+    std::vector<NativeCode::Place> places;        ///< by the line table; ascending offsets
 };
 Result<Linked> link_object(ByteView elf);
 

@@ -25,6 +25,10 @@ NativeCode::NativeCode(std::unique_ptr<Code> code, std::vector<Function> functio
     }
 }
 
+NativeCode::NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
+                       std::vector<Place> places)
+    : code_(std::move(code)), functions_(std::move(functions)), places_(std::move(places)) {}
+
 const uint8_t* NativeCode::function(uint64_t insn) const {
     const auto found = std::ranges::lower_bound(functions_, insn, {}, &Function::insn);
     return found != functions_.end() && found->insn == insn ? code_->begin() + found->offset
@@ -57,6 +61,11 @@ std::span<const uint8_t> NativeCode::bytes_of(uint32_t insn) const {
 
 std::optional<uint32_t> NativeCode::insn_at(const uint8_t* address) const {
     const auto at = uint64_t(address - code_->begin());
+    if (!places_.empty()) {
+        const auto after = std::ranges::upper_bound(places_, at, {}, &Place::offset);
+        if (after == places_.begin()) return std::nullopt;
+        return std::prev(after)->insn;
+    }
     std::optional<uint32_t> found;
     walk([&](uint32_t insn, uint32_t offset, uint32_t length) {
         if (at >= offset && at < offset + length) found = insn;
@@ -66,6 +75,7 @@ std::optional<uint32_t> NativeCode::insn_at(const uint8_t* address) const {
 }
 
 std::vector<NativeCode::Place> NativeCode::places() const {
+    if (!places_.empty()) return places_;
     std::vector<Place> places;
     walk([&](uint32_t insn, uint32_t offset, uint32_t length) {
         if (length > 0) places.push_back({insn, offset});
@@ -76,7 +86,7 @@ std::vector<NativeCode::Place> NativeCode::places() const {
 
 size_t NativeCode::overhead() const {
     return sizeof *this + sizeof(Code) + functions_.capacity() * sizeof(Function) +
-           lengths_.capacity();
+           lengths_.capacity() + places_.capacity() * sizeof(Place);
 }
 
 }  // namespace skep::engine::jit

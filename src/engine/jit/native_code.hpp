@@ -33,9 +33,12 @@ class NativeCode {
 
     static Result<std::unique_ptr<const NativeCode>> compile(const Prog& prog);
 
-    /// `lengths`: how many bytes each operation has become.
+    /// `lengths`: how many bytes each operation has become. Or `places`, where instructions are not
+    /// in their order.
     NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
                std::span<const uint32_t> lengths);
+    NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
+               std::vector<Place> places);
 
     /// Where the function that begins at this instruction does; null where none does.
     const uint8_t* function(uint64_t insn) const;
@@ -49,7 +52,7 @@ class NativeCode {
     std::span<const uint8_t> bytes_of(uint32_t insn) const;
     /// The instruction that an address in the code belongs to.
     std::optional<uint32_t> insn_at(const uint8_t* address) const;
-    /// Where each instruction begins that has become something; ascending.
+    /// Where pieces of code begin, and the instruction that each is of; by ascending offset.
     std::vector<Place> places() const;
     const std::vector<Function>& functions() const { return functions_; }
     /// Bytes beside the code.
@@ -62,6 +65,7 @@ class NativeCode {
     std::unique_ptr<Code> code_;
     std::vector<Function> functions_;
     std::vector<uint8_t> lengths_;  ///< a byte each; 255: the next four
+    std::vector<Place> places_;     ///< of the optimising tier, instead
 };
 
 }  // namespace skep::engine::jit

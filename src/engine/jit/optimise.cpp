@@ -127,10 +127,11 @@ Result<std::unique_ptr<const NativeCode>> OptimiserJob::compile() const {
                                .stop = address_of(trampoline()->stop)};
     Answer answer;
     optimise(input, {.context = &answer, .object = take_object, .refused = take_refusal});
-    const Linked linked = SKEP_TRY(std::move(answer.linked));
+    Linked linked = SKEP_TRY(std::move(answer.linked));
     auto code = SKEP_TRY(Code::place(linked.bytes));
-    return std::make_unique<const NativeCode>(std::move(code), linked.functions,
-                                              std::span<const uint32_t>{});
+    linked.places.shrink_to_fit();
+    return std::make_unique<const NativeCode>(std::move(code), std::move(linked.functions),
+                                              std::move(linked.places));
 }
 
 }  // namespace skep::engine::jit

@@ -87,9 +87,7 @@ TEST_P(ProcessorFault, EndsTheProgramAndNotTheProcess) {
         const Outcome outcome = run(*object, *execution);
         ASSERT_TRUE(outcome.fault);
         EXPECT_EQ(outcome.fault->kind, Fault::Kind::Processor);
-        if (GetParam() == Jit::Baseline) {
-            EXPECT_EQ(outcome.fault->insn, 2u);
-        }
+        EXPECT_EQ(outcome.fault->insn, 2u);
         EXPECT_THAT(outcome.fault->to_string(), HasSubstr("SIGSEGV"));
         EXPECT_THAT(outcome.fault->message,
                     HasSubstr(fmt::format("{:#x}", uintptr_t(page_.memory() + 16))));
@@ -139,6 +137,7 @@ TEST_P(ProcessorFault, OnSeveralThreads) {
 }
 
 TEST_P(ProcessorFault, OfTheProcessItselfEndsIt) {
+    GTEST_FLAG_SET(death_test_style, "threadsafe");  // the tiering thread may be there
     const auto object = load("r0 = 0\nexit");
     run(*object);
     page_.forbid();

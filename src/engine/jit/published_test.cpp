@@ -8,6 +8,7 @@
 #include "engine/jit/gdb.hpp"
 #include "engine/jit/native_code.hpp"
 #include "engine/jit/native_run.hpp"
+#include "engine/jit/optimise.hpp"
 #include "engine/testing.hpp"
 
 namespace skep::engine {
@@ -63,6 +64,25 @@ TEST_F(Published, NamesAndLinesCoverTheCode) {
     EXPECT_THAT(lines, ElementsAre(10, 12, 300, 4));
     EXPECT_EQ(map_.lines[3].file, "/src/twice.h");
     EXPECT_EQ(map_.lines[3].begin, map_.symbols[1].begin);
+}
+
+TEST_F(Published, LinesOfTheOptimisingTier) {
+    if (const auto module = jit::optimiser(); !module) GTEST_SKIP() << module.error().message;
+    object::ObjectSpec spec = program_with_lines();
+    // What LLVM cannot work out beforehand.
+    spec.progs[0].insns[0] = {.opcode = isa::kLdx | isa::kMem | isa::kDw, .dst = 1, .src = 1};
+    const auto object = *Object::load(spec, env_, {.jit = Jit::Optimising});
+    const Prog& prog = *object->progs()[0];
+    ASSERT_NE(prog.optimised(), nullptr) << prog.why_not_optimised();
+    const jit::CodeMap map = code_map(prog, *prog.optimised());
+    std::vector<uint32_t> lines;
+    for (const jit::CodeMap::Line& line : map.lines) lines.push_back(line.line);
+    EXPECT_THAT(lines, ::testing::IsSupersetOf({10u, 300u}));
+    EXPECT_TRUE(std::ranges::is_sorted(map.lines, {}, &jit::CodeMap::Line::begin));
+    for (const jit::CodeMap::Line& line : map.lines) {
+        EXPECT_GE(line.begin, map.code.data());
+        EXPECT_LT(line.begin, map.code.data() + map.code.size());
+    }
 }
 
 TEST_F(Published, TheObjectForDebuggersIsOneThatReadelfReads) {
