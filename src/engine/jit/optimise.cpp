@@ -17,6 +17,18 @@
 #define SKEP_MODULE_DIR ""
 #endif
 
+#ifdef __SANITIZE_ADDRESS__
+namespace {
+bool g_module_is_here = false;
+}
+/// LeakSanitizer asks at the end of the process. With LLVM in it, its search for leaks now and then
+/// crashes ("Tracer caught signal 11").
+extern "C" int __lsan_is_turned_off();
+extern "C" int __lsan_is_turned_off() {
+    return g_module_is_here;
+}
+#endif
+
 namespace skep::engine::jit {
 
 namespace {
@@ -55,6 +67,9 @@ Result<Optimise*> load() {
         if (access(path.c_str(), R_OK) != 0) continue;
         void* module = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
         if (!module) return unsupported("the optimising tier: {}", dlerror());
+#ifdef __SANITIZE_ADDRESS__
+        g_module_is_here = true;
+#endif
         if (void* function = dlsym(module, kOptimise)) return reinterpret_cast<Optimise*>(function);
         return unsupported("the optimising tier: {} is something else", path);
     }
