@@ -76,7 +76,7 @@ TEST(Hostile, CallbacksInALoop) {
         "r8 += -1\nif r8 != 0 goto again\nr0 = 0\nexit\n"
         "call bpf_get_prandom_u32\nif w0 == 1 goto one\nr0 = 0\nexit\none:\nr0 = 1\nexit");
     const Verdict verdict =
-        *verify(test.object, test.prog, platform::embedded(), {.max_insns = 300'000});
+        *verify(test.object, test.prog, platform::embedded(), {.max_insns = 100'000});
     EXPECT_FALSE(verdict.accepted);
     EXPECT_EQ(verdict.rule, Rule::TooComplex) << verdict.reason;
     EXPECT_LT(verdict.peak_bytes, kMostBytes);
