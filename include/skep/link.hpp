@@ -90,6 +90,10 @@ class Link {
     Result<void> pin(const std::string& path);
     Result<void> unpin();
 
+    /// Of an iterator: what it writes, all of it, as things are now. Unsupported for other
+    /// programs.
+    Result<std::string> read() const;
+
     /// False once it is detached, or what it was attached to has vanished (the interface, the
     /// control group, the hook or source): no event comes any more.
     bool attached() const;

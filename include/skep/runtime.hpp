@@ -105,6 +105,10 @@ class Object {
     Result<Program> program(std::string_view name) const;
     Result<Map> map(std::string_view name) const;
 
+    /// Registers the struct of a struct_ops map (a TCP congestion control, say) until the link
+    /// goes. The kernel's alone; before Linux 6.4 it stays until nothing has the map any more.
+    Result<Link> attach_struct_ops(std::string_view map) const;
+
     /// Of all its ring buffers and perf event arrays; one at a time.
     Result<Events> events(RecordSink sink) const;
 

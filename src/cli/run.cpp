@@ -156,6 +156,8 @@ Action declare(Arguments& args) {
                 "99 times a second");
     args.option("--sockmap", "NAME", options->sockmap,
                 "kernel: the map of sockets of sk_msg and sk_skb programs; else the only one");
+    args.option("--walk", "NAME", options->walk,
+                "kernel: the map whose elements iterators walk; else the only one");
     args.option("--pid", "PID", options->pid,
                 "kernel: user probes, perf events and iterators of this process only");
     args.option("--duration", "SECONDS", options->duration, "kernel: stop after this time");

@@ -32,6 +32,7 @@ struct RunOptions {
     std::string via;
     std::optional<std::string> perf;
     std::optional<std::string> sockmap;
+    std::optional<std::string> walk;
     std::optional<uint64_t> pid;
     std::string xdp_mode;   ///< empty: the driver's where it has one
     uint64_t duration = 0;  ///< seconds; 0: until COMMAND ends, or Ctrl-C

@@ -118,6 +118,9 @@ class KernelRun {
         const hooks::StopOnInterrupt interrupt;
         Child child(run_.context.child);
         SKEP_TRY(watch(events, child, *interrupt.flag()));
+        for (size_t i = 0; i < attached_.size(); i++)
+            if (is_iterator(attached_[i]))
+                run_.output.iterator(attached_[i].name(), SKEP_TRY(links_[i].read()));
         links_.clear();  // nothing more comes; what is there still is shown
         while (SKEP_TRY(events.poll(0ms)) != 0) {
         }
@@ -156,11 +159,35 @@ class KernelRun {
                     printable(run_.spec.name), found.size());
     }
 
+    bool is_iterator(const Program& prog) const {
+        const object::ProgSpec* spec = run_.spec.find_prog(prog.name());
+        return spec && spec->attach_type == AttachType::TraceIter;
+    }
+
+    /// The map that an iterator of elements walks.
+    Result<Map> walked() const {
+        if (run_.options.walk) return object_.map(*run_.options.walk);
+        std::vector<std::string_view> found;
+        for (const object::MapSpec& map : run_.spec.maps)
+            if (map.origin == object::MapSpec::Origin::Declared) found.push_back(map.name);
+        if (found.size() == 1) return object_.map(found.front());
+        return fail(ErrorCode::Usage, "object '{}' has {} maps: name the one to walk with --walk",
+                    printable(run_.spec.name), found.size());
+    }
+
     /// What only programs of this type need.
-    Result<void> complete(AttachOptions& where, ProgType type) {
+    Result<void> complete(AttachOptions& where, const Program& prog) {
+        const ProgType type = prog.type();
         if (type == ProgType::SkMsg || type == ProgType::SkSkb) {
             if (!sockets_) sockets_ = SKEP_TRY(sockmap());
             where.map = &*sockets_;
+        }
+        if (is_iterator(prog)) {
+            static const std::set<std::string_view> kOfMaps = {"bpf_map_elem", "sockmap",
+                                                               "bpf_sk_storage_map"};
+            if (!kOfMaps.contains(run_.spec.find_prog(prog.name())->attach_target)) return {};
+            if (!walked_) walked_ = SKEP_TRY(walked());
+            where.map = &*walked_;
         }
         if (type == ProgType::SocketFilter && !where.interface.empty()) {
             sniffers_.push_back(SKEP_TRY(packet_socket(where.interface)));
@@ -175,8 +202,12 @@ class KernelRun {
         const AttachOptions given = SKEP_TRY(hook());
         for (Program& prog : object_.programs()) {
             if (called.contains(prog.name())) continue;
+            if (prog.type() == ProgType::StructOps) {
+                parts_.push_back(prog);
+                continue;
+            }
             AttachOptions where = given;
-            SKEP_TRY(complete(where, prog.type()));
+            SKEP_TRY(complete(where, prog));
             auto link = prog.attach(where);
             if (!link) {
                 Error error = std::move(link).error();
@@ -188,10 +219,27 @@ class KernelRun {
             links_.push_back(std::move(*link));
             attached_.push_back(prog);
         }
+        SKEP_TRY(register_structs());
         if (links_.empty())
             return fail(ErrorCode::Usage, "object '{}' has no program to attach",
                         printable(run_.spec.name));
         return {};
+    }
+
+    Result<void> register_structs() {
+        for (const object::MapSpec& map : run_.spec.maps) {
+            if (map.type != MapType::StructOps) continue;
+            links_.push_back(SKEP_TRY(object_.attach_struct_ops(map.name)));
+            if (run_.options.verbose)
+                run_.context.terminal.note("registered: " + links_.back().describe());
+        }
+        return {};
+    }
+
+    /// Iterators alone have nothing to wait for.
+    bool has_events() const {
+        return links_.size() > attached_.size() ||
+               !std::ranges::all_of(attached_, [&](const Program& p) { return is_iterator(p); });
     }
 
     Result<void> watch(Events& events, Child& child, const std::atomic<bool>& interrupted) {
@@ -199,6 +247,7 @@ class KernelRun {
         auto look = steady_clock::now();
         while (!interrupted && run_.output.ok() && !child.ended()) {
             if (child.error()) break;
+            if (!has_events() && !run_.options.duration && child.done()) break;
             if (run_.options.duration && steady_clock::now() >= end) break;
             if (run_.options.count && SKEP_TRY(runs()).runs >= run_.options.count) break;
             SKEP_TRY(events.poll(20ms));
@@ -214,16 +263,26 @@ class KernelRun {
         for (size_t i = 0; i < links_.size(); i++)
             if (!gone_.contains(i) && !links_[i].attached()) {
                 gone_.insert(i);
-                run_.context.terminal.note(fmt::format("program '{}' runs no more: {} is gone",
-                                                       printable(attached_[i].name()),
-                                                       links_[i].describe()));
+                const std::string what =
+                    i < attached_.size()
+                        ? fmt::format("program '{}' runs no more", printable(attached_[i].name()))
+                        : "its programs run no more";
+                run_.context.terminal.note(
+                    fmt::format("{}: {} is gone", what, links_[i].describe()));
             }
         return gone_.size() < links_.size();
     }
 
+    /// That are attached, and those of structs.
+    std::vector<Program> programs() const {
+        std::vector<Program> all = attached_;
+        all.insert(all.end(), parts_.begin(), parts_.end());
+        return all;
+    }
+
     Result<ProgramStats> runs() {
         ProgramStats sum;
-        for (Program& prog : attached_) {
+        for (const Program& prog : programs()) {
             const ProgramStats one = SKEP_TRY(prog.stats());
             sum.runs += one.runs;
             sum.ns += one.ns;
@@ -235,7 +294,7 @@ class KernelRun {
     Result<void> finish(uint64_t lost) {
         const ProgramStats stats = SKEP_TRY(runs());
         RunSummary summary{.prog = {}, .type = {}, .events = stats.runs, .lost = lost};
-        for (const Program& prog : attached_) {
+        for (const Program& prog : programs()) {
             if (!summary.prog.empty()) summary.prog += ',';
             summary.prog += prog.name();
             if (summary.type.empty()) summary.type = std::string(to_string(prog.type()));
@@ -256,11 +315,12 @@ class KernelRun {
     Run& run_;
     const Runtime& runtime_;
     Object object_;
-    std::optional<Map> sockets_;
+    std::optional<Map> sockets_, walked_;
     std::vector<UniqueFd> sniffers_;
-    std::vector<Link> links_;
+    std::vector<Link> links_;  ///< of attached_, then of structs
     std::vector<Program> attached_;
-    std::set<size_t> gone_;  ///< of links_
+    std::vector<Program> parts_;  ///< of structs
+    std::set<size_t> gone_;       ///< of links_
 };
 
 }  // namespace

@@ -49,6 +49,17 @@ void RunOutput::printk(std::string_view line) {
     put(json.text() + '\n');
 }
 
+void RunOutput::iterator(std::string_view prog, std::string_view text) {
+    if (!json_) return put(text);
+    if (text.ends_with('\n')) text.remove_suffix(1);
+    if (text.empty()) return;
+    for (const std::string_view line : split(text, '\n')) {
+        JsonWriter json;
+        json.begin_object().key("iter").value(prog).key("line").value(line).end_object();
+        put(json.text() + '\n');
+    }
+}
+
 const std::optional<uint32_t>& RunOutput::event_type(const object::ObjectSpec& spec,
                                                      std::string_view map, size_t size) {
     if (const auto known = event_types_.find(map); known != event_types_.end())

@@ -33,6 +33,8 @@ class RunOutput {
 
     /// bpf_printk().
     void printk(std::string_view line);
+    /// What an iterator has written.
+    void iterator(std::string_view prog, std::string_view text);
     /// A record of a ring buffer or perf event array.
     void record(const object::ObjectSpec& spec, std::string_view map, ByteView bytes);
     /// A packet and what has become of it.

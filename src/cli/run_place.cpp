@@ -28,6 +28,7 @@ std::string_view kernel_option(const RunOptions& options) {
     if (options.route) return "--route";
     if (options.perf) return "--perf";
     if (options.sockmap) return "--sockmap";
+    if (options.walk) return "--walk";
     if (options.pid) return "--pid";
     if (options.duration) return "--duration";
     if (!options.xdp_mode.empty()) return "--xdp-mode";

@@ -205,6 +205,13 @@ Error load_error(const std::string& file, const object::ObjectSpec& object, cons
     if (!best.empty())
         error.message = fmt::format("{}: {}", printable(file), printable(trim(best)));
     error.hint = privileges_hint(error_number);
+    if (text.find("failed to find valid kernel BTF") != std::string::npos) {
+        error.code = ErrorCode::Unsupported;
+        error.hint =
+            "the object is fitted to the kernel's types (CO-RE), and there are none in "
+            "/sys/kernel/btf/vmlinux: a kernel without CONFIG_DEBUG_INFO_BTF, or /sys is hidden; "
+            "skep doctor tells more";
+    }
     if (error_number == ESRCH || error_number == ENOENT) {
         error.code = ErrorCode::Unsupported;
         if (const auto prog = quoted(text, "prog '", ""); !prog.empty())

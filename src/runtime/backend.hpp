@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/text.hpp"
 #include "object/spec.hpp"
 #include "skep/skep.hpp"
 
@@ -49,6 +50,10 @@ class LinkBackend {
     virtual bool attached() const = 0;
     virtual std::string describe() const = 0;
     virtual uint32_t id() const = 0;
+    /// Of iterators.
+    virtual Result<std::string> read() const {
+        return fail(ErrorCode::Unsupported, "{} is no iterator", describe());
+    }
 };
 
 class ProgramBackend {
@@ -82,6 +87,9 @@ class ObjectBackend {
     /// In the order of spec().maps; null for one that does not exist.
     virtual const std::vector<std::shared_ptr<MapBackend>>& maps() const = 0;
     virtual Result<std::unique_ptr<EventsBackend>> events(RecordSink sink) = 0;
+    virtual Result<std::unique_ptr<LinkBackend>> attach_struct_ops(const std::string& map) {
+        return unsupported("struct '{}': only the kernel has struct_ops", printable(map));
+    }
 };
 
 class RuntimeBackend {

@@ -18,8 +18,8 @@ namespace {
 
 class KernelLink final : public LinkBackend {
   public:
-    KernelLink(kernel::LinkPtr link, std::string where, ProgType type)
-        : link_(std::move(link)), where_(std::move(where)), type_(type) {}
+    KernelLink(kernel::LinkPtr link, std::string where, ProgType type, bool iterator = false)
+        : link_(std::move(link)), where_(std::move(where)), type_(type), iterator_(iterator) {}
 
     Result<void> update(const std::shared_ptr<ProgramBackend>& prog) override {
         const auto* ours = dynamic_cast<const KernelProgram*>(prog.get());
@@ -52,6 +52,11 @@ class KernelLink final : public LinkBackend {
         return link_ && state && !state->gone;
     }
     std::string describe() const override { return where_; }
+    Result<std::string> read() const override {
+        if (!link_) return std::unexpected(sys_error(where_ + ": detached", ENOLINK));
+        if (!iterator_) return LinkBackend::read();
+        return kernel::read_iterator(*link_);
+    }
     uint32_t id() const override {
         const auto state = link_ ? link_->state() : Result<kernel::LinkState>();
         return state ? state->id : 0;
@@ -61,6 +66,7 @@ class KernelLink final : public LinkBackend {
     kernel::LinkPtr link_;  ///< null: detached
     std::string where_;
     ProgType type_;
+    bool iterator_;
     std::string pinned_as_;
 };
 
@@ -154,7 +160,15 @@ Result<uint64_t> KernelProgram::call(std::span<uint8_t> ctx) {
 
 Result<std::unique_ptr<LinkBackend>> KernelProgram::attach(const AttachOptions& options) {
     auto link = SKEP_TRY(kernel::attach(prog_, SKEP_TRY(attach_to(*spec_, options))));
-    return std::make_unique<KernelLink>(std::move(link), describe(*spec_, options), spec_->type);
+    return std::make_unique<KernelLink>(std::move(link), describe(*spec_, options), spec_->type,
+                                        spec_->attach_type == AttachType::TraceIter);
+}
+
+Result<std::unique_ptr<LinkBackend>> attach_struct(const kernel::Object& object,
+                                                   const std::string& map) {
+    auto link = SKEP_TRY(kernel::attach_struct_ops(object, map));
+    return std::make_unique<KernelLink>(std::move(link), "struct " + printable(map),
+                                        ProgType::StructOps);
 }
 
 }  // namespace skep::runtime

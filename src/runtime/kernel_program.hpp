@@ -33,4 +33,8 @@ class KernelProgram final : public ProgramBackend {
     const object::ProgSpec* spec_;
 };
 
+/// Registers the struct of a struct_ops map.
+Result<std::unique_ptr<LinkBackend>> attach_struct(const kernel::Object& object,
+                                                   const std::string& map);
+
 }  // namespace skep::runtime

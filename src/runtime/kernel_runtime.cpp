@@ -43,6 +43,9 @@ class KernelObject final : public ObjectBackend {
     const object::ObjectSpec& spec() const override { return object_->spec(); }
     std::vector<std::shared_ptr<ProgramBackend>> programs() const override { return programs_; }
     const std::vector<std::shared_ptr<MapBackend>>& maps() const override { return maps_; }
+    Result<std::unique_ptr<LinkBackend>> attach_struct_ops(const std::string& map) override {
+        return attach_struct(*object_, map);
+    }
     Result<std::unique_ptr<EventsBackend>> events(RecordSink sink) override {
         std::vector<std::pair<std::string, const KernelMap*>> maps;
         for (const auto& map : maps_)

@@ -57,6 +57,9 @@ Result<void> Link::pin(const std::string& path) {
 Result<void> Link::unpin() {
     return backend_->unpin();
 }
+Result<std::string> Link::read() const {
+    return backend_->read();
+}
 bool Link::attached() const {
     return backend_->attached();
 }

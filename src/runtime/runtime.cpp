@@ -29,6 +29,10 @@ std::unexpected<Error> not_found(const Object& object, std::string_view what, st
 
 }  // namespace
 
+Result<Link> Object::attach_struct_ops(std::string_view map) const {
+    return Link(SKEP_TRY(backend_->attach_struct_ops(std::string(map))));
+}
+
 const std::string& Object::name() const {
     return backend_->spec().name;
 }
