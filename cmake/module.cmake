@@ -32,6 +32,11 @@ function(skep_test NAME)
   if(NOT T_LABEL MATCHES "^(unit|conformance)$" OR NAME MATCHES "^(isa|packet|hooks|kernel)_test$")
     list(APPEND T_LABEL bpf)
   endif()
-  set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT 300
+  # So long, it hangs. The longest takes a minute, and four under sanitizers.
+  set(limit 300)
+  if(SKEP_SANITIZE)
+    set(limit 600)
+  endif()
+  set_tests_properties(${NAME} PROPERTIES LABELS "${T_LABEL}" TIMEOUT ${limit}
     ENVIRONMENT "SKEP_SOURCE_DIR=${PROJECT_SOURCE_DIR};SKEP_BINARY_DIR=${CMAKE_BINARY_DIR}")
 endfunction()
