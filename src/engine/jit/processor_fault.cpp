@@ -25,7 +25,8 @@ struct sigaction before[kSignals.size()];
 /// the machine code had called it.
 bool take(int signal, const siginfo_t& info, ucontext_t& context) {
     RunState* const state = running;
-    if (!state || !state->execution) return false;
+    // Not what somebody has sent with kill(2).
+    if (!state || !state->execution || info.si_code <= 0) return false;
     greg_t* const registers = context.uc_mcontext.gregs;
     const auto* at = reinterpret_cast<const uint8_t*>(registers[REG_RIP]);
     const NativeCode* code = state->execution->prog().code_at(at);
