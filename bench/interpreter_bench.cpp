@@ -56,7 +56,12 @@ uint32_t native_branches(ByteView, uint64_t seed) {
     return choose(seed);
 }
 
-constexpr Row kRows[] = {{"parser", native_parser, 100'000},
+uint32_t native_pass(ByteView, uint64_t) {
+    return XDP_PASS;
+}
+
+constexpr Row kRows[] = {{"pass", native_pass, 200'000},
+                         {"parser", native_parser, 100'000},
                          {"mixer", native_mixer, 1'000},
                          {"branches", native_branches, 5'000}};
 

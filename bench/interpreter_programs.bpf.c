@@ -5,6 +5,12 @@
 
 #include "interpreter_programs.h"
 
+/* What a run costs at its beginning and end is all that this one does. */
+SEC("xdp")
+int pass(struct xdp_md* ctx) {
+    return XDP_PASS;
+}
+
 SEC("xdp")
 int parser(struct xdp_md* ctx) {
     return (int)parse_packet((const u8*)(long)ctx->data, (const u8*)(long)ctx->data_end);
@@ -21,6 +27,11 @@ int branches(struct xdp_md* ctx) {
 }
 
 /* The same on plain memory that begins with this struct, for ubpf, which knows no xdp_md. */
+SEC("?xdp")
+int pass_flat(struct flat_ctx* ctx) {
+    return XDP_PASS;
+}
+
 SEC("?xdp")
 int parser_flat(struct flat_ctx* ctx) {
     return (int)parse_packet(ctx->data, ctx->data_end);

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "engine/interpreter.hpp"
+#include "engine/jit/native_code.hpp"
 #include "engine/jit/native_run.hpp"
 #include "maps/map.hpp"
 #include "maps/rcu.hpp"
@@ -46,6 +47,7 @@ Execution::Execution(const Env& env, uint32_t cpu) : env_(env), cpu_(cpu) {
     state_.execution = this;
     state_.stack_top = frame_pointer(0);
     state_.cpu = cpu;
+    memory_.set_stack(frame_pointer(0), &state_.depth);
     for (uint64_t& word : random_state_) word = uint64_t{device()} << 32 | device() | 1;
     stack_.fill(0);
 }
@@ -75,25 +77,52 @@ uint32_t Execution::random() {
     return uint32_t((random_state_[1] + b) >> 32);
 }
 
-Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
-                       std::initializer_list<uint64_t> arguments) {
-    const maps::rcu::ReadGuard running;
+/// What each run starts from; returns its budget. Short programs take less time than this, so it
+/// writes what the last run may have changed, and no more.
+inline int64_t Execution::begin(const Prog& prog, Event& event) {
     state_.event = &event;
     state_.depth = 0;
     state_.at = 0;
     prog_ = &prog;
     tail_calls_ = 0;
+    next_ = nullptr;
     const auto budget_of_run = int64_t(std::min<uint64_t>(budget, INT64_MAX));
     state_.budget_left = budget_of_run;
-    fault_.reset();
+    if (fault_) [[unlikely]]
+        fault_.reset();
     held_lock = nullptr;
-    frames_[0].may_goto = platform::kMaxLoops;
     memory_.set_event(&event);
     memory_.set_maps(&prog.maps());
-    memory_.set_stack(frame_pointer(0), &state_.depth);
     memory_.forget_added_maps();
     memory_.forget();
+    return budget_of_run;
+}
 
+inline Outcome Execution::end(uint64_t r0) {
+    if (held_lock || !memory_.loans().empty()) [[unlikely]] {
+        if (!fault_) check_released();
+        memory_.clear_loans();
+    }
+    if (!fault_) [[likely]]
+        return {.r0 = r0};
+    return {.fault = std::move(fault_)};
+}
+
+Outcome Execution::run(const Prog& prog, Event& event, uint64_t r1, uint64_t r2) {
+    const jit::NativeCode* native = prog.native();
+    if (!native) return run(prog, event, prog.ops().data(), {r1, r2});
+    const maps::rcu::ReadGuard running;
+    const int64_t budget_of_run = begin(prog, event);
+    const uint64_t r0 = jit::NativeRun(*this).run(*native, r1, r2);
+    prog.count_run(uint64_t(budget_of_run - state_.budget_left));
+    return end(r0);
+}
+
+Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
+                       std::initializer_list<uint64_t> arguments) {
+    const maps::rcu::ReadGuard running;
+    const int64_t budget_of_run = begin(prog, event);
+    frames_[0].may_goto = platform::kMaxLoops;
     uint64_t registers[11] = {};
     std::ranges::copy(arguments, registers + 1);
     registers[10] = frame_pointer(0);
@@ -101,10 +130,7 @@ Outcome Execution::run(const Prog& prog, Event& event, const Op* start,
     const uint64_t r0 = native ? jit::NativeRun(*this).run(*native, prog, start, registers)
                                : Interpreter(*this).run(prog, start, registers);
     if (native) prog.count_run(uint64_t(budget_of_run - state_.budget_left));
-    if (!fault_) check_released();
-    memory_.clear_loans();
-    if (!fault_) return {.r0 = r0};
-    return {.fault = std::move(fault_)};
+    return end(r0);
 }
 
 uint64_t Execution::out_of_budget() {

@@ -100,8 +100,12 @@ class Execution {
     friend class jit::NativeRun;
 
     Execution(const Env& env, uint32_t cpu);
+    /// The program itself, whose arguments these are, or one of its functions.
+    Outcome run(const Prog& prog, Event& event, uint64_t r1, uint64_t r2);
     Outcome run(const Prog& prog, Event& event, const Op* start,
                 std::initializer_list<uint64_t> arguments);
+    int64_t begin(const Prog& prog, Event& event);
+    Outcome end(uint64_t r0);
     void check_released();
     uint64_t out_of_budget();
     uint64_t too_deep();

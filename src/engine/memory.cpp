@@ -105,7 +105,7 @@ void Memory::remember(size_t slot, const Region& region) {
     entry = region;
 }
 
-void Memory::forget() {
+void Memory::forget_used() {
     for (size_t i = 0; i < used_count_; i++) cache_[used_[i]] = {};
     used_count_ = 0;
 }
@@ -120,12 +120,6 @@ bool Memory::take_back(const void* begin) {
     loans_.erase(found);
     forget();
     return true;
-}
-
-void Memory::clear_loans() {
-    if (loans_.empty()) return;
-    loans_.clear();
-    forget();
 }
 
 std::string Memory::describe(uint64_t address, uint64_t length) {

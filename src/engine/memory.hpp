@@ -65,7 +65,9 @@ class Memory {
     void remember(size_t slot, const Region& region);
     /// The region that was remembered last, by whichever instruction.
     const Region& last() const { return cache_[last_slot_]; }
-    void forget();
+    void forget() {
+        if (used_count_ > 0) forget_used();
+    }
 
     // What there is, as the execution goes on.
     void set_event(Event* event) { event_ = event; }
@@ -88,7 +90,11 @@ class Memory {
     /// False where there is no such loan.
     bool take_back(const void* begin);
     const std::vector<Region>& loans() const { return loans_; }
-    void clear_loans();
+    void clear_loans() {
+        if (loans_.empty()) return;
+        loans_.clear();
+        forget();
+    }
 
     /// "stack, 16 bytes below the frame" for messages: what lies at or nearest to the address.
     std::string describe(uint64_t address, uint64_t length);
@@ -100,6 +106,7 @@ class Memory {
         return {stack_top_ - size, size, Region::Kind::Stack, true, false};
     }
     Region packet() const;
+    void forget_used();
     Region find_map_value(uint64_t address, uint64_t length);
 
     std::array<Region, kCacheSlots> cache_{};

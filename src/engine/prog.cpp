@@ -72,9 +72,9 @@ Outcome Prog::run(Execution& execution, Event& event) const {
         return {.fault = Fault{.kind = Fault::Kind::BadContext,
                                .prog = name(),
                                .message = context_too_small(event)}};
-    if (!context_is_memory()) return execution.run(*this, event, ops_.data(), {context});
+    if (!context_is_memory()) return execution.run(*this, event, context, 0);
     execution.memory().lend(event.ctx, event.ctx_size, true);
-    return execution.run(*this, event, ops_.data(), {context, event.ctx_size});
+    return execution.run(*this, event, context, event.ctx_size);
 }
 
 Outcome Prog::call(Execution& execution, Event& event, uint64_t function,

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "maps/rcu.hpp"
 
-#if !defined(__SANITIZE_THREAD__)
-#define URCU_INLINE_SMALL_FUNCTIONS  // read_lock() is a store to the thread's own counter
-#endif
 #include <urcu-bp.h>
+#if !defined(__SANITIZE_THREAD__)
+// Those functions that liburcu lets anybody inline, for a read lock is a store to the thread's own
+// counter; through the library it costs every run four calls.
+#include <urcu/static/urcu-bp.h>
+#define urcu_bp_read_lock _urcu_bp_read_lock
+#define urcu_bp_read_unlock _urcu_bp_read_unlock
+#define urcu_bp_read_ongoing _urcu_bp_read_ongoing
+#endif
 
 #include <future>
 

@@ -26,17 +26,22 @@ Result<Trampoline> make_trampoline() {
     if (!kCanRun)
         return unsupported("machine code is made for x86-64 only, and this is another processor");
     x86::Assembler a;
-    // enter(state, code, registers). With the return address and native_sp, that is 8 words.
-    for (const x86::Reg reg : kSaved) a.push(reg);
-    a.move(W64, r12, rdi);
-    a.load(rax, kNativeSp, 8);
-    a.push(rax);
-    a.store(kNativeSp, rsp, 8);
-    a.move(W64, rax, rsi);
+    const auto save = [&] {
+        // With the return address and native_sp, that is 8 words.
+        for (const x86::Reg reg : kSaved) a.push(reg);
+        a.move(W64, r12, rdi);
+        a.load(rax, kNativeSp, 8);
+        a.push(rax);
+        a.store(kNativeSp, rsp, 8);
+        a.move(W64, rax, rsi);
+    };
+    save();  // enter(state, code, registers)
     a.move(W64, r10, rdx);
     constexpr x86::Reg kArguments[] = {rsi, rdx, rcx, r8, r9};
     for (int i = 0; i < 5; i++) a.load(kArguments[i], {r10, 8 * (i + 1)}, 8);
     a.load(rbp, {r10, 80}, 8);
+    const x86::Label call = a.label();
+    a.bind(call);
     a.call(rax);
     const x86::Label back = a.label();
     a.bind(back);
@@ -46,6 +51,14 @@ Result<Trampoline> make_trampoline() {
     const x86::Label leave = a.label(), fault = a.label(), stop = a.label(), crashed = a.label();
     a.bind(leave);
     a.ret();
+    const x86::Label start = a.label();
+    a.bind(start);
+    save();
+    a.move(W64, rsi, rdx);
+    a.move(W64, rdx, rcx);
+    for (const x86::Reg reg : {rcx, r8, r9}) a.move(reg, 0);
+    a.load(rbp, kStackTop, 8);
+    a.jump(call);
     a.bind(crashed);
     a.move(rax, reinterpret_cast<uint64_t>(&NativeRun::crashed));
     a.call(rax);
@@ -60,6 +73,8 @@ Result<Trampoline> make_trampoline() {
     static const Code* const code = placed.release();  // as long as the process
     return Trampoline{.enter = reinterpret_cast<decltype(Trampoline::enter)>(
                           reinterpret_cast<uintptr_t>(code->begin())),
+                      .start = reinterpret_cast<decltype(Trampoline::start)>(
+                          reinterpret_cast<uintptr_t>(code->begin() + a.offset_of(start))),
                       .fault = code->begin() + a.offset_of(fault),
                       .leave = code->begin() + a.offset_of(leave),
                       .stop = code->begin() + a.offset_of(stop),
@@ -76,8 +91,14 @@ bool has_bmi2() {
 #endif
 }
 
+const Trampoline* made_trampoline = nullptr;
+
 const Result<Trampoline>& trampoline() {
     static const Result<Trampoline> made = make_trampoline();
+    [[maybe_unused]] static const bool known = [] {
+        if (made) made_trampoline = &*made;
+        return true;
+    }();
     return made;
 }
 

@@ -14,7 +14,7 @@ constexpr uint8_t kLong = 255;
 
 NativeCode::NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
                        std::span<const uint32_t> lengths)
-    : code_(std::move(code)), functions_(std::move(functions)) {
+    : code_(std::move(code)), functions_(std::move(functions)), start_(function(0)) {
     lengths_.reserve(lengths.size() + lengths.size() / 16);
     for (const uint32_t length : lengths) {
         lengths_.push_back(uint8_t(std::min<uint32_t>(length, kLong)));
@@ -27,7 +27,10 @@ NativeCode::NativeCode(std::unique_ptr<Code> code, std::vector<Function> functio
 
 NativeCode::NativeCode(std::unique_ptr<Code> code, std::vector<Function> functions,
                        std::vector<Place> places)
-    : code_(std::move(code)), functions_(std::move(functions)), places_(std::move(places)) {}
+    : code_(std::move(code)),
+      functions_(std::move(functions)),
+      start_(function(0)),
+      places_(std::move(places)) {}
 
 const uint8_t* NativeCode::function(uint64_t insn) const {
     const auto found = std::ranges::lower_bound(functions_, insn, {}, &Function::insn);

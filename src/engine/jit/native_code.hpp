@@ -42,6 +42,8 @@ class NativeCode {
 
     /// Where the function that begins at this instruction does; null where none does.
     const uint8_t* function(uint64_t insn) const;
+    /// function(0)
+    const uint8_t* start() const { return start_; }
 
     std::span<const uint8_t> bytes() const { return code_->bytes(); }
     bool contains(const uint8_t* address) const {
@@ -64,6 +66,7 @@ class NativeCode {
 
     std::unique_ptr<Code> code_;
     std::vector<Function> functions_;
+    const uint8_t* start_ = nullptr;
     std::vector<uint8_t> lengths_;  ///< a byte each; 255: the next four
     std::vector<Place> places_;     ///< of the optimising tier, instead
 };

@@ -17,12 +17,15 @@ uint64_t NativeRun::run(const NativeCode& native, const Prog& prog, const Op* st
                         uint64_t* registers) {
     const uint8_t* code = native.function(uint64_t(start - prog.ops_.data()));
     if (!code) return Interpreter(x_).run(prog, start, registers);
-    x_.next_ = nullptr;
-    uint64_t r0 = enter(*trampoline(), &x_.state_, code, registers);
+    return go_on(enter(*trampoline(), &x_.state_, code, registers), registers);
+}
+
+/// What code has tail-called, and left for here.
+uint64_t NativeRun::go_on(uint64_t r0, uint64_t* registers) {
     while (const Prog* next = x_.next_) [[unlikely]] {
         x_.next_ = nullptr;
         if (const NativeCode* other = next->native()) {
-            r0 = enter(*trampoline(), &x_.state_, other->function(0), registers);
+            r0 = enter(*trampoline(), &x_.state_, other->start(), registers);
             continue;
         }
         x_.memory_.forget();
@@ -103,7 +106,7 @@ const Prog* NativeRun::tail_called(Execution& x, uint64_t ctx, uint64_t map, uin
 const uint8_t* NativeRun::tail_call(Execution& x, uint64_t ctx, uint64_t map, uint64_t index) {
     const Prog* next = tail_called(x, ctx, map, index);
     if (!next) return nullptr;
-    if (const NativeCode* native = next->native()) return native->function(0);
+    if (const NativeCode* native = next->native()) return native->start();
     x.next_ = next;
     return trampoline()->leave;
 }

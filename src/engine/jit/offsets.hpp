@@ -24,6 +24,7 @@ SKEP_STATE(kNativeSp, native_sp);
 SKEP_STATE(kDepth, depth);
 SKEP_STATE(kAt, at);
 SKEP_STATE(kRegisters, registers);
+SKEP_STATE(kStackTop, stack_top);
 #undef SKEP_STATE
 
 inline constexpr x86::Mem saved_register(int number) {
